@@ -1,0 +1,299 @@
+"""The truncated gradient of 1997, computed in three ways.
+
+Errors arriving at net inputs change the incoming weights but travel no further back in
+time: in a derivative the recurrent activations y(t-1) are constants. The only path
+through time is the carousel, s(t-1) -> s(t) (appendix A.1 of the paper).
+
+  definition     what the cut means: `stop_gradient` on the recurrent activations,
+                 then reverse mode through the scan
+  time_parallel  the same without a backward loop: the adjoint of the carousel is a
+                 linear recurrence, everything else happens at all times at once
+  online         the paper's own algorithm: traces carried forward, memory that does
+                 not grow with the length of the sequence; `stepwise` is its pair of
+                 functions, which can change weights at every step
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from lstm_jax.gradients.bptt import bptt
+from lstm_jax.losses import sequence_error
+from lstm_jax.types import Array, Cell, Learn, Learned, Loss, NetInputs, Params, Sequence, State
+from lstm_jax.wiring import at_step, at_targets, fold, freeze, start, watch
+
+
+def cut(net: Cell) -> Cell:
+    """The same net, through whose state error flows back only along the carousel."""
+
+    def step(params: Params, state: State, x: Array):
+        carousel, rebuild = _split(net, state)
+        return net.step(params, rebuild(carousel), x)
+
+    return net._replace(step=step)
+
+
+def definition(net: Cell, loss: Loss) -> Learn:
+    """The truncated gradient as it is defined; the slow form that the others must equal."""
+    return bptt(cut(net), loss)
+
+
+def time_parallel(net: Cell, loss: Loss) -> Learn:
+    """The truncated gradient without a backward loop; memory grows with the length.
+
+    With F the step under the cut, E_t the error at t, and D_t = ds(t)/ds(t-1) (diagonal):
+    lambda(t) = dE/ds(t) from steps after t = dE_{t+1}/ds(t) + D_{t+1} lambda(t+1), and
+    dE/dw = sum_t (dE_t/dw + lambda(t) ds(t)/dw), each term local in time.
+    """
+    net = cut(net)
+
+    def learn(params: Params, sequence: Sequence) -> Learned:
+        states = watch(net, params, sequence.inputs, lambda params, state, x: state)
+        carousel_tm1, rebuild = _split(net, states)
+
+        def steps(params, carousel_tm1):
+            step = jax.vmap(net.step, in_axes=(None, 0, 0))
+            states, outputs = step(params, rebuild(carousel_tm1), sequence.inputs)
+            outputs = at_targets(outputs, sequence)
+            errors = sequence_error(loss, outputs, sequence)
+            return (_split(net, states)[0], errors.sum()), (errors, outputs)
+
+        (carousel, _), pull, (errors, outputs) = jax.vjp(
+            steps, params, carousel_tm1, has_aux=True
+        )
+        one, none = jnp.ones(()).astype(errors.dtype), jax.tree.map(jnp.zeros_like, carousel)
+        _, from_errors = pull((none, one))
+        _, decay = pull((jax.tree.map(jnp.ones_like, carousel), one * 0))
+        adjoint = jax.tree.map(_reversed_recurrence, decay, from_errors)
+        grads, _ = pull((adjoint, one))
+        return Learned(errors, outputs, grads)
+
+    return learn
+
+
+class Traces(NamedTuple):
+    """State of the on-line form.
+
+    Attributes:
+      state: the net's.
+      rows: ds/dw for the weights that feed each component of the carousel: shaped like
+        the weights with `kinds x components` rows. That is all its memory.
+    """
+
+    state: State
+    rows: Any
+
+
+class Stepwise(NamedTuple):
+    """The truncated gradient one step at a time.
+
+    Attributes:
+      init: `(params, lanes) -> Traces`, before the first step.
+      update: `(params, traces, x, target, mask) -> (traces, Learned)`. The gradient is that
+        of this step's error alone; weights may change between any two steps.
+    """
+
+    init: Callable[..., Traces]
+    update: Callable[[Params, Traces, Array, Array, Array], tuple[Traces, Learned]]
+
+
+def stepwise(net: Cell, loss: Loss) -> Stepwise:
+    """Appendix A.1 as a pair of functions, local in space and time.
+
+    Example:
+      >>> from lstm_jax.cells.memory_block import Topology, memory_block
+      >>> from lstm_jax.losses import squared_error
+      >>> from lstm_jax.wiring import readout
+      >>> net = readout(memory_block(Topology(inputs=1, blocks=(1,))), outputs=1)
+      >>> params = net.init(jax.random.key(0))
+      >>> rule = stepwise(net, squared_error)
+      >>> traces = rule.init(params)
+      >>> for x in (0.5, -0.5):
+      ...     traces, learned = rule.update(params, traces, jnp.array([x]), jnp.ones(1), True)
+      ...     params = jax.tree.map(lambda w, g: w - 0.1 * g, params, learned.grads)
+    """
+    parts = _net_inputs(net)
+
+    def init(params: Params, lanes: tuple[int, ...] = ()) -> Traces:
+        dtype = jnp.result_type(*jax.tree.leaves(params))
+        own, _ = _own_weights(net, params, lanes)
+        return _no_traces(parts, own, net.start(lanes, dtype))
+
+    def update(params, traces, x, target, mask):
+        own, collect = _own_weights(net, params, target.shape[1:])
+        errors, output, direct, through = _error_now(net, loss, own, traces, x, target, mask)
+        grads = jax.tree.map(jnp.add, direct, _to_params(parts, own, through))
+        return _advance(net, own, traces, x), Learned(errors, output, collect(grads))
+
+    return Stepwise(init, update)
+
+
+def online(net: Cell, loss: Loss) -> Learn:
+    """The truncated gradient by forward traces; memory independent of the length.
+
+    Where the only target is at the end of the sequence, traces run to the step before
+    the last, and only that last step is differentiated.
+    """
+    parts = _net_inputs(net)
+
+    def learn(params: Params, sequence: Sequence) -> Learned:
+        own, collect = _own_weights(net, params, sequence.length.shape)
+        traces = _no_traces(parts, own, start(net, own, sequence.inputs))
+        at_end = len(sequence.targets) != len(sequence.inputs)
+        whole = _error_at_end if at_end else _errors_at_every_step
+        errors, outputs, direct, through = whole(net, loss, own, traces, sequence)
+        grads = jax.tree.map(jnp.add, direct, _to_params(parts, own, through))
+        return Learned(errors, outputs, collect(grads))
+
+    return learn
+
+
+def _error_at_end(net, loss, params, traces, sequence: Sequence):
+    def body(traces, x, alive):
+        return _advance(net, params, traces, x, alive)
+
+    last = sequence.length - 1
+    traces = fold(body, traces, sequence.inputs, last)
+    x = at_step(sequence.inputs, last)
+    target, mask = sequence.targets[0], sequence.mask[0]
+    errors, output, direct, through = _error_now(net, loss, params, traces, x, target, mask)
+    return errors, output[None], direct, through
+
+
+def _errors_at_every_step(net, loss, params, traces, sequence: Sequence):
+    def body(carry, step, alive):
+        traces, total, outputs = carry
+        t, x, target, mask = step
+        errors, output, *grads = _error_now(net, loss, params, traces, x, target, mask & alive)
+        outputs = lax.dynamic_update_index_in_dim(outputs, output, t, 0)
+        total = jax.tree.map(jnp.add, total, (errors, *grads))
+        return _advance(net, params, traces, x, alive), total, outputs
+
+    errors = jnp.zeros(sequence.length.shape, sequence.targets.dtype)
+    total = (errors, *jax.tree.map(jnp.zeros_like, (params, traces.rows)))
+    times = jnp.arange(len(sequence.inputs))
+    steps = (times, sequence.inputs, sequence.targets, sequence.mask)
+    carry = (traces, total, jnp.zeros_like(sequence.targets))
+    _, (errors, direct, through), outputs = fold(body, carry, steps, sequence.length)
+    return errors, outputs, direct, through
+
+
+def _error_now(net, loss, params, traces: Traces, x, target, mask):
+    """The error of this step, its direct gradient, and its gradient through the traces."""
+    carousel_tm1, rebuild = _split(net, traces.state)
+
+    def error(params, carousel_tm1):
+        _, output = net.step(params, rebuild(carousel_tm1), x)
+        errors = jnp.where(mask, loss(output, target), 0)
+        return errors.sum(), (errors, output)
+
+    (direct, adjoint), (errors, output) = jax.grad(error, argnums=(0, 1), has_aux=True)(
+        params, carousel_tm1
+    )
+    (adjoint,) = jax.tree.leaves(adjoint)
+    kinds = len(_net_inputs(net).feeds)
+    fed = jnp.tile(adjoint, (kinds,) + (1,) * (adjoint.ndim - 1))
+    through = jax.tree.map(lambda rows: _by_row(fed, rows) * rows, traces.rows)
+    return errors, output, direct, through
+
+
+def _advance(net: Cell, params: Params, traces: Traces, x: Array, alive=True) -> Traces:
+    """ds(t)/dw = D_t ds(t-1)/dw + (ds(t)/dnet) y(t-1); lanes that are not alive stay."""
+    parts, state = _net_inputs(net), traces.state
+    net_input = parts.combine(parts.weights(params), state, x)
+
+    def carousel_of(net_input, state):
+        (carousel,) = jax.tree.leaves(_split(net, parts.fire(net_input, state))[0])
+        return carousel
+
+    # each component hears one net input of each kind, so a tangent of ones on the rows
+    # of a kind gives the whole (diagonal) derivative with respect to that kind
+    def derivative(rows):
+        ones = np.zeros(net_input.shape, net_input.dtype)
+        ones[rows] = 1
+        return jax.jvp(lambda n: carousel_of(n, state), (net_input,), (ones,))[1]
+
+    eligibility = jnp.concatenate([derivative(rows) for rows in parts.feeds])
+    eligibility = jnp.where(alive, eligibility, 0)
+    rows = _decayed(net, lambda s: carousel_of(net_input, s), state, traces.rows, alive)
+    rows = parts.accumulate(rows, eligibility, state, x)
+    return Traces(freeze(alive, parts.fire(net_input, state), state), rows)
+
+
+def _decayed(net, carousel_of, state, rows, alive):
+    carousel, rebuild = _split(net, state)
+    ones = jax.tree.map(jnp.ones_like, carousel)
+    decay = jax.jvp(lambda c: carousel_of(rebuild(c)), (carousel,), (ones,))[1]
+    decay = jnp.where(alive, decay, 1)
+    kinds = len(_net_inputs(net).feeds)
+    decay = jnp.tile(decay, (kinds,) + (1,) * (decay.ndim - 1))
+    return jax.tree.map(lambda r: r * _by_row(decay, r), rows)
+
+
+def _split(net: Cell, state: State):
+    """The carousel of a state, and how to put a state together around one; the rest is constant."""
+    carousel = {name: getattr(state, name) for name in net.carousel}
+    rest = lax.stop_gradient(state)
+    return carousel, lambda carousel: rest._replace(**carousel)
+
+
+def _reversed_recurrence(decay: Array, source: Array) -> Array:
+    """lambda(t) = source(t+1) + decay(t+1) lambda(t+1), lambda(last) = 0; time in front."""
+
+    def combine(later, earlier):
+        (d1, s1), (d2, s2) = later, earlier
+        return d1 * d2, s2 + d2 * s1
+
+    _, adjoint = lax.associative_scan(combine, (decay, source), reverse=True)
+    return jnp.concatenate([adjoint[1:], jnp.zeros_like(adjoint[:1])])
+
+
+def _net_inputs(net: Cell) -> NetInputs:
+    if net.net_inputs is None or len(net.carousel) != 1:
+        raise ValueError(
+            "the on-line form needs a cell with net_inputs and one field of carousel, got "
+            f"carousel={net.carousel}; use truncated.time_parallel or truncated.definition"
+        )
+    return net.net_inputs
+
+
+def _rows_of(parts: NetInputs, params: Params):
+    """The weights of every row that feeds the carousel, once for each component it feeds."""
+    return jax.tree.map(lambda leaf: leaf[parts.feeds.reshape(-1)], parts.weights(params))
+
+
+def _no_traces(parts: NetInputs, params: Params, state: State) -> Traces:
+    rows = jax.eval_shape(lambda p: _rows_of(parts, p), params)
+    return Traces(state, jax.tree.map(lambda r: jnp.zeros(r.shape, r.dtype), rows))
+
+
+def _own_weights(net: Cell, params: Params, lanes: tuple[int, ...]):
+    """Parameters with lanes, and how to bring gradients back to the shape of `params`.
+
+    Traces differ from lane to lane, also where the lanes share their weights.
+    """
+    alone = jax.eval_shape(net.init, jax.random.key(0))
+    ranks = jax.tree.map(lambda leaf, one: leaf.ndim == one.ndim, params, alone)
+    if not lanes or not all(jax.tree.leaves(ranks)):
+        return params, lambda grads: grads
+    axes = tuple(range(-len(lanes), 0))
+
+    def own(leaf):
+        return jnp.broadcast_to(leaf.reshape(leaf.shape + (1,) * len(lanes)), leaf.shape + lanes)
+
+    return jax.tree.map(own, params), lambda grads: jax.tree.map(lambda g: g.sum(axes), grads)
+
+
+def _to_params(parts: NetInputs, params: Params, rows) -> Params:
+    """Traces summed into the weights they belong to: the transpose of `_rows_of`."""
+    return jax.vjp(lambda p: _rows_of(parts, p), params)[1](rows)[0]
+
+
+def _by_row(values: Array, like: Array) -> Array:
+    """`(rows, *lanes)` with axes put in so that it multiplies `(rows, ..., *lanes)`."""
+    between = like.ndim - values.ndim
+    return values.reshape(values.shape[:1] + (1,) * between + values.shape[1:])

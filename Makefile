@@ -1,0 +1,75 @@
+# Needs make and Python 3.11 or later, nothing else. `make help` lists what there is.
+
+VENV := .venv
+PY := $(VENV)/bin/python
+STAMP := $(VENV)/.installed
+WORKERS ?= 2
+PYTEST := $(PY) -m pytest -q --durations=10
+PARALLEL := -n $(WORKERS) --dist worksteal --benchmark-disable
+# PYTHON=/path/to/python3 overrides the search
+PYTHONS := $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python3.14 python)
+HEALTHY := $(shell $(PY) -c "print('yes')" 2>/dev/null)
+SUITABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
+PEERS := import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['dependency-groups']['peers'])
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test slow lint format peers bench lock env clean
+
+help:  ## say what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+demo: $(STAMP)  ## train row 6a of Table 9 and print it beside the published row
+	$(PY) -m experiments demo
+
+test: $(STAMP)  ## everything but the slow tests
+	$(PYTEST) $(PARALLEL) -m "not slow" $(ARGS)
+
+slow: $(STAMP)  ## the slow tests only
+	$(PYTEST) $(PARALLEL) -m slow $(ARGS)
+
+lint: $(STAMP)  ## style, formatting, types
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m pyright
+
+format: $(STAMP)  ## let ruff repair what it can
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+bench: $(STAMP)  ## time the trials, beside the peers if `make peers` was run
+	$(PY) -m experiments bench $(ARGS)
+
+peers: $(STAMP)  ## add torch, flax and equinox, for timing and parity
+	$(PY) -m pip freeze --exclude-editable > $(VENV)/locked.txt
+	$(PY) -m pip install -c $(VENV)/locked.txt $$($(PY) -c "$(PEERS)")
+
+lock: $(STAMP)  ## resolve requirements.lock again (ARGS=--upgrade for newer versions)
+	$(PY) -m pip install -q uv
+	$(PY) -m uv pip compile pyproject.toml --extra experiments --group build --group dev \
+	  --universal --python-version 3.11 --fork-strategy fewest --generate-hashes --no-header \
+	  -q -o requirements.lock $(ARGS)
+
+ifneq ($(HEALTHY),yes)  # its interpreter has gone: make it anew
+.PHONY: $(STAMP)
+endif
+
+env: $(STAMP)  ## create or renew the environment
+
+clean:  ## remove the environment, caches and builds; results stay
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis .benchmarks
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PY) -m pip --version >/dev/null 2>&1 && $(PY) -c '$(SUITABLE)' && exit; \
+	for python in $(PYTHONS); do \
+	  if $$python -c '$(SUITABLE)' >/dev/null 2>&1; then \
+	    echo "creating $(VENV) with $$($$python --version)"; \
+	    exec $$python -m venv --clear $(VENV); \
+	  fi; \
+	done; \
+	echo "lstm_jax needs Python 3.11 or later with its modules venv and ensurepip; tried: $(PYTHONS)." >&2; \
+	echo "Install one (on Debian or Ubuntu with the package python3-venv), or name it: make PYTHON=/path/to/python3" >&2; \
+	exit 1
+	$(PY) -m pip install --require-hashes -r requirements.lock
+	$(PY) -m pip install --no-deps --no-build-isolation -e .
+	@touch $@

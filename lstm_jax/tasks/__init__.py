@@ -1,0 +1,41 @@
+"""A key in, a `Sequence` out: the tasks of the 1997 paper (its Section 5).
+
+| experiment | task |
+|---|---|
+| 1 | `embedded_reber`, and `reber_sets` with `from_set` for its two sets of strings |
+| 2a, 2b, 2c | `fixed_distractors`, `random_distractors`, `random_lag` |
+| 3a, 3b, 3c | `two_sequence` |
+| 4, 5 | `adding`, `multiplication` |
+| 6a, 6b | `temporal_order` |
+
+Beside them stand `reber`, the grammar inside the embedded one, and `modern_adding` and
+`modern_multiplication`, what the later literature calls by these names.
+"""
+
+from lstm_jax.tasks.adding import (
+    adding,
+    modern_adding,
+    modern_multiplication,
+    multiplication,
+)
+from lstm_jax.tasks.long_lag import fixed_distractors, random_distractors, random_lag
+from lstm_jax.tasks.reber import embedded_reber, from_set, reber, reber_sets, spell
+from lstm_jax.tasks.temporal_order import temporal_order
+from lstm_jax.tasks.two_sequence import two_sequence
+
+__all__ = [
+    "adding",
+    "embedded_reber",
+    "fixed_distractors",
+    "from_set",
+    "modern_adding",
+    "modern_multiplication",
+    "multiplication",
+    "random_distractors",
+    "random_lag",
+    "reber",
+    "reber_sets",
+    "spell",
+    "temporal_order",
+    "two_sequence",
+]

@@ -1,0 +1,250 @@
+"""The one training loop: a trial as a pure state machine, one sequence a tick.
+
+A trial trains, validates if its stopping rule asks for it, is tested once it has
+stopped, and is then done. Every lane does this on its own: a tick draws one sequence
+in every lane, learns from it where the lane trains, and counts where it tests.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import lax
+
+from lstm_jax.stopping import Judge, Judgement, Stop
+from lstm_jax.types import Array, Cell, Key, Learned, Loss, Params, Rule, Sequence, Task
+from lstm_jax.wiring import freeze
+
+TRAINING, VALIDATING, TESTING, SOLVED, CAPPED, DIVERGED, IDLE = range(7)
+PHASES = ("training", "validating", "testing", "solved", "capped", "diverged", "idle")
+
+
+class Experiment(NamedTuple):
+    """All that a trial needs.
+
+    Attributes:
+      net: a cell whose outputs stand beside the targets.
+      task: where sequences come from.
+      rule: how the net learns, `gradients.truncated.online` say.
+      loss: the error of one step.
+      optimizer: an optax transformation; numbers in it may be `(*lanes)` arrays.
+      judge: when a sequence is right.
+      stop: when training is over.
+      cap: training sequences after which a trial that has not stopped has failed.
+      test: sequences in the test that follows training.
+    """
+
+    net: Cell
+    task: Task
+    rule: Rule
+    loss: Loss
+    optimizer: optax.GradientTransformation
+    judge: Judge
+    stop: Stop
+    cap: int
+    test: int
+
+
+class Tally(NamedTuple):
+    """Sequences judged in the present phase; every field `(*lanes)`."""
+
+    sequences: Array
+    wrong: Array
+    error: Array
+    squared: Array
+
+
+class Curve(NamedTuple):
+    """Mean training error between the points of `curve_points`.
+
+    Attributes:
+      at: `(*lanes)` int32, points passed.
+      total, number: `(*lanes)`, errors since the last point.
+      error: `(points, *lanes)`; NaN where training has not come.
+    """
+
+    at: Array
+    total: Array
+    number: Array
+    error: Array
+
+
+class TrialState(NamedTuple):
+    """One trial, or a block of them with lanes on the last axis of every leaf.
+
+    Attributes:
+      key: `(2, *lanes)` uint32, key data: all randomness of the trial.
+      settings: numbers that may differ from lane to lane.
+      params, opt_state: what learns.
+      stop: state of the stopping rule.
+      phase: `(*lanes)` int32, index into `PHASES`.
+      sequences: `(*lanes)` int32, training sequences so far.
+      reached: `(criteria, *lanes)` int32, sequences when a criterion first held, or -1.
+      tally: sequences of the present validation or test.
+      curve: the learning curve.
+    """
+
+    key: Array
+    settings: Any
+    params: Params
+    opt_state: Any
+    stop: Any
+    phase: Array
+    sequences: Array
+    reached: Array
+    tally: Tally
+    curve: Curve
+
+
+class Trial(NamedTuple):
+    """A trial as a pair of pure functions.
+
+    Attributes:
+      init: `(key, settings) -> TrialState` without lanes.
+      advance: `(TrialState, n) -> TrialState`, n ticks further; with or without lanes.
+    """
+
+    init: Callable[[Key, Any], TrialState]
+    advance: Callable[[TrialState, Array | int], TrialState]
+
+
+def curve_points(cap: int) -> np.ndarray:
+    """Sequence counts at which the learning curve has its points: 12 a decade from 100 up."""
+    number = int(np.ceil(12 * np.log10(max(cap, 100) / 100))) + 1
+    return np.round(100 * 10 ** (np.arange(number) / 12)).astype(np.int32)
+
+
+def make_trial(build: Callable[[Any], Experiment]) -> Trial:
+    """A trial of the experiment that `build(settings)` describes.
+
+    Args:
+      build: from settings (a pytree of numbers; arrays when lanes differ) to the
+        experiment. Shapes must not depend on them, so that lanes that differ only in
+        numbers run side by side.
+
+    Returns:
+      `Trial(init, advance)`, both pure. The result depends on the key and the settings alone.
+    """
+
+    def init(key: Key, settings: Any = None) -> TrialState:
+        experiment = build(settings)
+        params = experiment.net.init(_stream(key, _INIT))
+        none = jnp.zeros((), jnp.int32)
+        points = len(curve_points(experiment.cap))
+        return TrialState(
+            key=jax.random.key_data(key),
+            settings=settings,
+            params=params,
+            opt_state=experiment.optimizer.init(params),
+            stop=experiment.stop.start(),
+            phase=none + TRAINING,
+            sequences=none,
+            reached=jnp.full(len(experiment.stop.criteria), -1, jnp.int32),
+            tally=_no_tally(none),
+            curve=Curve(none, jnp.zeros(()), jnp.zeros(()), jnp.full(points, jnp.nan)),
+        )
+
+    def advance(state: TrialState, n: Array | int) -> TrialState:
+        experiment = build(state.settings)
+        return lax.fori_loop(0, n, lambda _, state: _tick(experiment, state), state)
+
+    return Trial(init, advance)
+
+
+_INIT, _DRAW = 0, 1  # streams of a trial's key; drawing goes on to one for each phase
+
+
+def _stream(key: Key, number) -> Key:
+    return jax.random.fold_in(key, number)
+
+
+def _tick(experiment: Experiment, state: TrialState) -> TrialState:
+    """One sequence in every lane. Lanes that are over draw and compute too, but keep nothing."""
+    sequence = _draw(experiment.task, state)
+    learn = experiment.rule(experiment.net, experiment.loss)
+    learned = learn(state.params, sequence)
+    judgement = experiment.judge(learned.outputs, sequence)
+    training = state.phase == TRAINING
+    testing = (state.phase == VALIDATING) | (state.phase == TESTING)
+    state = _train(experiment, state, learned, judgement, training)
+    return _test(experiment, state, judgement, testing)
+
+
+def _draw(task: Task, state: TrialState) -> Sequence:
+    """The next sequence of every lane's present phase, from that lane's key alone."""
+    index = jnp.where(state.phase == TRAINING, state.sequences, state.tally.sequences)
+
+    def sample(key, phase, index):
+        key = jax.random.wrap_key_data(key)
+        return task.sample(_stream(_stream(key, _DRAW + phase), index))
+
+    if state.phase.ndim == 0:
+        return sample(state.key, state.phase, index)
+    return jax.vmap(sample, in_axes=-1, out_axes=-1)(state.key, state.phase, index)
+
+
+def _train(experiment, state: TrialState, learned: Learned, judgement: Judgement, active: Array):
+    """Change the weights, and see whether training is over; only in active lanes."""
+    optimizer, stop = experiment.optimizer, experiment.stop
+    updates, opt_state = optimizer.update(learned.grads, state.opt_state, state.params)
+    params = optax.apply_updates(state.params, updates)
+    stop_state, held = stop.update(state.stop, judgement, active)
+    sequences = state.sequences + 1
+    phase = jnp.where(sequences >= experiment.cap, CAPPED, TRAINING)
+    if stop.every:
+        phase = jnp.where(sequences % stop.every == 0, VALIDATING, phase)
+    phase = jnp.where(held[-1], TESTING if experiment.test else SOLVED, phase)
+    phase = jnp.where(jnp.isfinite(learned.loss), phase, DIVERGED)
+    trained = state._replace(
+        params=params,
+        opt_state=opt_state,
+        phase=phase,
+        sequences=sequences,
+        reached=_first(state.reached, held, sequences - stop.uncounted),
+        tally=_no_tally(sequences),
+        curve=_extend(state.curve, sequences, judgement.error, curve_points(experiment.cap)),
+    )
+    return freeze(active, trained, state)._replace(stop=stop_state)
+
+
+def _test(experiment, state: TrialState, judgement: Judgement, active: Array) -> TrialState:
+    """Count a sequence of a validation or of the test, and end it when it is complete."""
+    stop = experiment.stop
+    new = Tally(jnp.ones_like(state.sequences), *judgement)
+    tally = jax.tree.map(lambda old, new: old + new.astype(old.dtype), state.tally, new)
+    validating = state.phase == VALIDATING
+    complete = tally.sequences >= jnp.where(validating, stop.size, experiment.test)
+    error = tally.error / tally.sequences
+    held = jnp.stack([c.holds(tally.wrong, error) for c in stop.criteria])
+    back = jnp.where(state.sequences >= experiment.cap, CAPPED, TRAINING)
+    validated = jnp.where(held[-1], TESTING if experiment.test else SOLVED, back)
+    ended = state._replace(
+        phase=jnp.where(validating, validated, SOLVED),
+        reached=_first(state.reached, held & validating, state.sequences),
+        tally=freeze(validating, _no_tally(state.sequences), tally),
+    )
+    return freeze(active, freeze(complete, ended, state._replace(tally=tally)), state)
+
+
+def _first(reached: Array, held: Array, sequences: Array) -> Array:
+    return jnp.where((reached < 0) & held, sequences, reached)
+
+
+def _no_tally(like: Array) -> Tally:
+    none, zero = jnp.zeros(like.shape, jnp.int32), jnp.zeros(like.shape)
+    return Tally(none, none, zero, zero)
+
+
+def _extend(curve: Curve, sequences: Array, error: Array, points: np.ndarray) -> Curve:
+    total, number = curve.total + error, curve.number + 1
+    here = jnp.arange(len(points)).reshape(-1, *[1] * sequences.ndim) == curve.at
+    passed = jnp.any(here & (jnp.asarray(points).reshape(here.shape[0], *[1] * sequences.ndim) == sequences), axis=0)
+    return Curve(
+        curve.at + passed,
+        jnp.where(passed, 0, total),
+        jnp.where(passed, 0, number),
+        jnp.where(here & passed, total / number, curve.error),
+    )

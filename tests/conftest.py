@@ -1,0 +1,30 @@
+"""What every test can count on: two CPU devices, float32 unless asked, fixed examples."""
+
+import os
+import tempfile
+
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault(
+    "HYPOTHESIS_STORAGE_DIRECTORY", os.path.join(tempfile.gettempdir(), "hypothesis")
+)
+
+import hypothesis
+import jax
+import pytest
+
+from lstm_jax.runtime import tune_cpu_loops
+
+tune_cpu_loops()
+jax.config.update("jax_num_cpu_devices", 2)
+
+hypothesis.settings.register_profile(
+    "lstm_jax", deadline=None, derandomize=True, max_examples=25, database=None
+)
+hypothesis.settings.load_profile("lstm_jax")
+
+
+@pytest.fixture
+def x64():
+    """Double precision for one test; tests without it run in single precision."""
+    with jax.enable_x64(True):
+        yield

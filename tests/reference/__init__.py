@@ -1,0 +1,1 @@
+"""Slow, readable float64 twins; they import nothing of the library under test."""

@@ -1,0 +1,40 @@
+"""Whatever the README shows is executed: its Python blocks, in order, in one namespace."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+README = Path(__file__).parents[1] / "README.md"
+FENCE = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
+
+
+def blocks(text: str) -> list[tuple[int, str]]:
+    """The Python blocks of a Markdown text, each with the line it starts on."""
+    return [(text.count("\n", 0, m.start(1)) + 1, m[1]) for m in FENCE.finditer(text)]
+
+
+def execute(text: str, name: str = "README.md") -> dict:
+    """Run all blocks in one namespace; tracebacks name the lines of the text."""
+    namespace: dict = {"__name__": "__readme__"}
+    for line, source in blocks(text):
+        exec(compile("\n" * (line - 1) + source, name, "exec"), namespace)
+    return namespace
+
+
+def test_the_readme_runs(tmp_path, monkeypatch):
+    text = README.read_text(encoding="utf-8")
+    assert blocks(text), "the README shows no Python"
+    monkeypatch.chdir(tmp_path)
+    execute(text, str(README))
+
+
+def test_blocks_share_names_and_other_languages_are_left_alone():
+    text = "a\n```python\nx = 1\n```\n```bash\nexit 1\n```\n```python\ny = x + 1\n```\n"
+    assert [line for line, _ in blocks(text)] == [3, 9]
+    assert execute(text)["y"] == 2
+
+
+def test_control_a_wrong_block_is_noticed():
+    with pytest.raises(AssertionError):
+        execute("```python\nassert 1 == 2\n```\n")

@@ -75,6 +75,7 @@ class Folder(Storage):
     def save(self, state: Any, ids: np.ndarray) -> None:
         """Write a checkpoint; the one before is removed when it is complete."""
         leaves = {str(i): np.asarray(leaf) for i, leaf in enumerate(jax.tree.leaves(state))}
+        leaves = {i: leaf for i, leaf in leaves.items() if leaf.size}  # orbax refuses empty arrays
         with _clear_errors(self._folder), self._manager() as manager:
             step = (manager.latest_step() or 0) + 1
             manager.save(step, args=_orbax().args.StandardSave({"ids": ids, "state": leaves}))
@@ -89,8 +90,12 @@ class Folder(Storage):
                 if manager.latest_step() is None:
                     return None
                 saved = manager.restore(manager.latest_step(), args=_orbax().args.StandardRestore())
-            leaves = [np.asarray(saved["state"][str(i)]) for i in range(len(saved["state"]))]
-            return jax.tree.unflatten(jax.tree.structure(like), leaves), np.asarray(saved["ids"])
+            leaves, tree = jax.tree.flatten(like)
+            leaves = [
+                np.asarray(saved["state"][str(i)]) if leaf.size else leaf
+                for i, leaf in enumerate(leaves)
+            ]
+            return jax.tree.unflatten(tree, leaves), np.asarray(saved["ids"])
         except Exception as error:  # orbax raises many kinds
             raise RunError(
                 f"{self._checkpoint} is no checkpoint of this run ({_first_line(error)}); remove "

@@ -281,7 +281,6 @@ def _progress(records: dict, block: Block, running: int, trials: int, seconds: f
 def _take_up(program: _Program, storage: Storage, records: dict) -> Block:
     """The block as it was last saved, in lanes of this run; empty if there is none."""
     state, ids = program.empty(), np.full(program.width, -1)
-    template = jax.tree.map(lambda leaf: (leaf.shape[:-1], leaf.dtype), state)
     saved = storage.load(state)
     if saved is None:
         return Block(state, ids)
@@ -293,6 +292,8 @@ def _take_up(program: _Program, storage: Storage, records: dict) -> Block:
 
     def put(old, leaf):
         leaf = np.array(leaf)
+        if not leaf.size:
+            return leaf
         leaf[..., lanes] = np.asarray(old)[..., going]
         return leaf
 

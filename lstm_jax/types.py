@@ -75,6 +75,8 @@ class NetInputs(NamedTuple):
         a component.
       accumulate: `(traces, eligibility, state, x) -> traces` adds
         `eligibility (rows,) x sources` to traces shaped like rows of the weights.
+      constant: true if the derivative of the carousel from step to step is 1 whatever
+        the net inputs are (the constant error carousel); traces then never decay.
     """
 
     weights: Callable[[Params], Any]
@@ -82,6 +84,7 @@ class NetInputs(NamedTuple):
     fire: Callable[[Array, State], State]
     feeds: np.ndarray
     accumulate: Callable[[Any, Array, State, Array], Any]
+    constant: bool
 
 
 class Cell(NamedTuple):

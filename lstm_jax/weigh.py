@@ -1,6 +1,7 @@
 """Weighted sums in the two layouts: weights shared by all lanes, or one set a lane."""
 
 import jax.numpy as jnp
+from jax import lax
 
 from lstm_jax.types import Array
 
@@ -33,13 +34,6 @@ def weigh(weights: Array, sources: Array) -> Array:
     return jnp.sum(weights * sources[None], axis=1)
 
 
-def _column(weights: Array, symbol: Array) -> Array:
-    if weights.ndim == 2:
-        return jnp.take(weights, symbol, axis=1, mode="clip")
-    at = jnp.broadcast_to(symbol, (1, 1, *weights.shape[2:]))
-    return jnp.take_along_axis(weights, at, axis=1, mode="clip")[:, 0]
-
-
 def add_outer(total: Array, rows: Array, sources: Array) -> Array:
     """`total + rows x sources`, lane by lane; touches one column for a symbol.
 
@@ -52,7 +46,51 @@ def add_outer(total: Array, rows: Array, sources: Array) -> Array:
         return total + rows[:, None] * sources[None]
     if sources.ndim == 0:
         return total.at[:, sources].add(rows)
-    flat = total.reshape(*total.shape[:2], -1)
-    lanes = jnp.arange(flat.shape[2])
-    added = flat.at[:, sources.reshape(-1), lanes].add(rows.reshape(len(rows), -1))
+    if total.shape[1] <= _FEW:
+        return total + jnp.where(_is_column(total, sources), rows[:, None], 0)
+    flat, symbols = total.reshape(*total.shape[:2], -1), sources.reshape(-1)
+    added = lax.platform_dependent(
+        flat, rows.reshape(len(rows), -1), symbols, cpu=_add_lane_by_lane, default=_add_scattered
+    )
     return added.reshape(total.shape)
+
+
+# up to so many symbols, comparing with each is faster than an indexed access a lane
+_FEW = 16
+
+
+def _column(weights: Array, symbol: Array) -> Array:
+    """`weights[:, symbol]`, lane by lane."""
+    if weights.ndim == 2:
+        return jnp.take(weights, symbol, axis=1, mode="clip")
+    if weights.shape[1] <= _FEW:
+        return jnp.sum(jnp.where(_is_column(weights, symbol), weights, 0), axis=1)
+    # one gather a row: a gather of whole columns comes out transposed, and what is
+    # computed from it then does not vectorise over the lanes
+    lanes = symbol.size
+    at = jnp.clip(symbol.reshape(-1), 0, weights.shape[1] - 1) * lanes + jnp.arange(lanes)
+    entries = [row.reshape(-1).at[at].get(mode="promise_in_bounds") for row in weights]
+    return jnp.stack(entries).reshape(len(weights), *symbol.shape)
+
+
+def _is_column(weights: Array, symbol: Array) -> Array:
+    """`(symbols, *lanes)` bool, true in the column of each lane's symbol."""
+    columns = jnp.arange(weights.shape[1]).reshape(-1, *[1] * symbol.ndim)
+    return columns == symbol
+
+
+def _add_lane_by_lane(total: Array, rows: Array, symbols: Array) -> Array:
+    """A loop over lanes, which XLA's CPU backend does in place, faster than its scatter."""
+
+    def add(lane, total):
+        at = (0, symbols[lane], lane)
+        column = lax.dynamic_slice(total, at, (len(total), 1, 1))
+        row = lax.dynamic_slice(rows, (0, lane), (len(rows), 1))
+        return lax.dynamic_update_slice(total, column + row[:, None], at)
+
+    return lax.fori_loop(0, symbols.size, add, total)
+
+
+def _add_scattered(total: Array, rows: Array, symbols: Array) -> Array:
+    lanes = jnp.arange(symbols.size)
+    return total.at[:, symbols, lanes].add(rows, mode="clip", unique_indices=True)

@@ -213,6 +213,7 @@ def memory_block(topology: Topology, initial: Initial = Initial()) -> Cell:
         fire=lambda net, state: _fire(topology, net, state)[0],
         feeds=_feeds(topology),
         accumulate=lambda traces, rows, state, x: _accumulate(topology, traces, rows, state, x),
+        constant=not topology.forget_gates,
     )
     return Cell(
         init=lambda key: _draw(topology, initial, key),

@@ -219,12 +219,15 @@ def _advance(net: Cell, params: Params, traces: Traces, x: Array, alive=True) ->
 
     eligibility = jnp.concatenate([derivative(rows) for rows in parts.feeds])
     eligibility = jnp.where(alive, eligibility, 0)
-    rows = _decayed(net, lambda s: carousel_of(net_input, s), state, traces.rows, alive)
+    rows = traces.rows
+    if not parts.constant:
+        rows = _decayed(net, lambda s: carousel_of(net_input, s), state, rows, alive)
     rows = parts.accumulate(rows, eligibility, state, x)
     return Traces(freeze(alive, parts.fire(net_input, state), state), rows)
 
 
 def _decayed(net, carousel_of, state, rows, alive):
+    """D_t ds(t-1)/dw; nothing decays in lanes that are not alive."""
     carousel, rebuild = _split(net, state)
     ones = jax.tree.map(jnp.ones_like, carousel)
     decay = jax.jvp(lambda c: carousel_of(rebuild(c)), (carousel,), (ones,))[1]

@@ -186,7 +186,7 @@ def spell(sequence: Sequence) -> str:
     >>> spell(reber(steps=5).sample(jax.random.key(1)))
     'BPVVE'
     """
-    return "".join(SYMBOLS[i] for i in sequence.inputs[: sequence.length])
+    return "".join(SYMBOLS[i] for i in np.asarray(sequence.inputs)[: sequence.length])
 
 
 def _prediction(grammar: _Grammar, steps: int) -> Task:

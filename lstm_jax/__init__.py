@@ -1,0 +1,46 @@
+"""One cell, many gradients, thousands of trials: LSTM as published in 1997, in JAX.
+
+    key -> tasks -> Sequence -> wiring -> gradients -> optax -> training -> trials -> records
+
+Units are axis 0, whatever follows is lanes; time is in front of both.
+"""
+
+from lstm_jax import activations, analysis, losses, stopping, tasks
+from lstm_jax.cells.memory_block import Initial, Topology, gates, memory_block
+from lstm_jax.gradients import truncated
+from lstm_jax.gradients.bptt import bptt
+from lstm_jax.runtime import tune_cpu_loops
+from lstm_jax.training import Experiment, Trial, TrialState, make_trial
+from lstm_jax.trials import Finished, Progress, RunError, run_trials
+from lstm_jax.types import Cell, Learned, Sequence, Task
+from lstm_jax.wiring import readout, unroll, watch
+
+__all__ = [
+    "Cell",
+    "Experiment",
+    "Finished",
+    "Initial",
+    "Learned",
+    "Progress",
+    "RunError",
+    "Sequence",
+    "Task",
+    "Topology",
+    "Trial",
+    "TrialState",
+    "activations",
+    "analysis",
+    "bptt",
+    "gates",
+    "losses",
+    "make_trial",
+    "memory_block",
+    "readout",
+    "run_trials",
+    "stopping",
+    "tasks",
+    "truncated",
+    "tune_cpu_loops",
+    "unroll",
+    "watch",
+]

@@ -52,8 +52,12 @@ def within(tolerance: float) -> Judge:
 
 
 class Criterion(NamedTuple):
-    """Holds for a number of sequences when fewer than `wrong_below` of them are wrong
-    and their mean error is below `error_below`."""
+    """What a number of sequences must be like.
+
+    Attributes:
+      wrong_below: fewer of them than this are wrong.
+      error_below: their mean error is below this.
+    """
 
     wrong_below: int = 1
     error_below: float = float("inf")
@@ -143,7 +147,10 @@ def _exchange(ring: Array, at: Array, new: Array, active: Array) -> tuple[Array,
 
 
 def streak(length: int) -> Stop:
-    """Stop when `length` successive sequences were right; they count as the test, not as training."""
+    """Stop when `length` successive sequences were right.
+
+    They count as the test, not as training, though weights go on changing during them.
+    """
 
     def start() -> Array:
         return jnp.zeros((), jnp.int32)

@@ -241,7 +241,10 @@ def _no_tally(like: Array) -> Tally:
 def _extend(curve: Curve, sequences: Array, error: Array, points: np.ndarray) -> Curve:
     total, number = curve.total + error, curve.number + 1
     here = jnp.arange(len(points)).reshape(-1, *[1] * sequences.ndim) == curve.at
-    passed = jnp.any(here & (jnp.asarray(points).reshape(here.shape[0], *[1] * sequences.ndim) == sequences), axis=0)
+    passed = jnp.any(
+        here & (jnp.asarray(points).reshape(here.shape[0], *[1] * sequences.ndim) == sequences),
+        axis=0,
+    )
     return Curve(
         curve.at + passed,
         jnp.where(passed, 0, total),

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
@@ -111,14 +110,13 @@ def run_trials(
       ValueError: numbers out of range.
       RunError: the folder belongs to another run, or cannot be read or written.
     """
-    width_of = _check(number, lanes, devices)
-    program = _compile(trial, key, settings, lanes, width_of)
+    here = _check(number, lanes, devices)
+    program = _compile(trial, key, settings, lanes, here)
     storage = open_storage(folder, {**(identity or {}), "lanes": lanes}, jax.process_index())
     mine = range(jax.process_index(), number, jax.process_count())
     records = {r["trial"]: r for r in storage.records() if r["trial"] in mine}
-    block = _take_up(program, storage, records)
     began = saved = time.monotonic()
-    for block, finished, sequences in _chunks(program, block, records, mine):
+    for block, finished in _chunks(program, _take_up(program, storage, records), records, mine):
         for one in finished:
             storage.append(one.record)
             records[one.record["trial"]] = one.record
@@ -126,7 +124,7 @@ def run_trials(
                 on_finished(one)
         now = time.monotonic()
         if on_chunk:
-            on_chunk(_progress(records, block, sequences, len(mine), now - began))
+            on_chunk(_progress(records, block, len(mine), now - began))
         over_budget = budget_s is not None and now - began > budget_s
         if over_budget or now - saved > _CHECKPOINT_S:
             storage.save(jax.device_get(block.state), block.ids)
@@ -177,7 +175,10 @@ def _compile(trial: Trial, key: Key, settings: Any, lanes: int, devices: int) ->
     specs = jax.tree.map(spec, jax.eval_shape(fresh, none, settings_of(none)))
     shardings = jax.tree.map(lambda s: NamedSharding(mesh, s), specs)
     advance = jax.shard_map(
-        trial.advance, mesh=mesh, in_specs=(specs, PartitionSpec()), out_specs=specs,
+        trial.advance,
+        mesh=mesh,
+        in_specs=(specs, PartitionSpec()),
+        out_specs=specs,
         check_vma=False,
     )
     init = jax.jit(fresh, out_shardings=shardings)
@@ -203,7 +204,7 @@ def _compile(trial: Trial, key: Key, settings: Any, lanes: int, devices: int) ->
 
 def _chunks(
     program: _Program, block: Block, records: dict, mine: range
-) -> Iterator[tuple[Block, list[Finished], int]]:
+) -> Iterator[tuple[Block, list[Finished]]]:
     """Fill lanes, advance, take out what is over; until nothing waits and nothing runs."""
     waiting = [i for i in mine if i not in records and i not in block.ids]
     ticks = 64
@@ -215,9 +216,8 @@ def _chunks(
         state = jax.block_until_ready(program.advance(block.state, ticks))
         seconds = time.monotonic() - began
         finished, ids = _take_out(Block(state, block.ids))
-        sequences = int(np.sum(np.asarray(state.sequences)[ids >= 0]))
         block = Block(state, ids)
-        yield block, finished, sequences
+        yield block, finished
         ticks = int(np.clip(ticks * _CHUNK_S / max(seconds, 1e-3), ticks / 2, ticks * 2)) or 1
 
 
@@ -267,7 +267,8 @@ def _record(trial: int, state: TrialState) -> dict:
     }
 
 
-def _progress(records: dict, block: Block, running: int, trials: int, seconds: float) -> Progress:
+def _progress(records: dict, block: Block, trials: int, seconds: float) -> Progress:
+    running = int(np.sum(np.asarray(block.state.sequences)[block.ids >= 0]))
     return Progress(
         trials=trials,
         done=len(records),

@@ -176,7 +176,7 @@ def fold(body: Callable[[Any, Any, Array], Any], carry: Any, inputs: Any, steps:
     return lax.fori_loop(0, jnp.max(steps), at, carry)
 
 
-def freeze(alive: Array, new: Any, old: Any) -> Any:
+def freeze(alive: Array | bool, new: Any, old: Any) -> Any:
     """`new` where a lane is alive, `old` where it is not; leaf by leaf."""
     return jax.tree.map(lambda n, o: jnp.where(alive, n, o), new, old)
 

@@ -226,7 +226,9 @@ def memory_block(topology: Topology, initial: Initial = Initial()) -> Cell:
     )
 
 
-def gates(topology: Topology, params: MemoryBlockParams, state: MemoryBlockState, x: Array) -> Gates:
+def gates(
+    topology: Topology, params: MemoryBlockParams, state: MemoryBlockState, x: Array
+) -> Gates:
     """Gates, squashed inputs and states of the step that `x` would make from `state`.
 
     Give it to `wiring.watch` to see them over a whole sequence.
@@ -245,7 +247,9 @@ def _draw(topology: Topology, initial: Initial, key: Key) -> MemoryBlockParams:
 
     recurrent = initial.weights if initial.recurrent is None else initial.recurrent
     drawn = uniform(for_bias, 1, initial.weights)[:, 0]
-    bias = [_initial_bias(topology, initial, kind, drawn) for kind in KINDS if kind in topology.biased]
+    bias = [
+        _initial_bias(topology, initial, kind, drawn) for kind in KINDS if kind in topology.biased
+    ]
     return MemoryBlockParams(
         uniform(for_inputs, topology.inputs, initial.weights),
         uniform(for_hidden, len(topology.recurrent), recurrent),
@@ -281,7 +285,9 @@ def _spread_bias(topology: Topology, params: MemoryBlockParams) -> MemoryBlockPa
     return params._replace(bias=jnp.concatenate(pieces))
 
 
-def _net(topology: Topology, weights: MemoryBlockParams, state: MemoryBlockState, x: Array) -> Array:
+def _net(
+    topology: Topology, weights: MemoryBlockParams, state: MemoryBlockState, x: Array
+) -> Array:
     """net_u(t) = sum_i w_ui x_i(t) + sum_v w_uv y_v(t-1) + bias."""
     net = weigh(weights.from_inputs, x)
     if len(topology.recurrent):
@@ -291,7 +297,9 @@ def _net(topology: Topology, weights: MemoryBlockParams, state: MemoryBlockState
     return net + bias.reshape(bias.shape + (1,) * (net.ndim - bias.ndim))
 
 
-def _fire(topology: Topology, net: Array, state: MemoryBlockState) -> tuple[MemoryBlockState, Gates]:
+def _fire(
+    topology: Topology, net: Array, state: MemoryBlockState
+) -> tuple[MemoryBlockState, Gates]:
     """s(t) = s(t-1) y_forget + y_in g(net_c); y_c(t) = y_out h(s(t)). Missing gates are open."""
 
     def spread(gate: Array) -> Array | float:

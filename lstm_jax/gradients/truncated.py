@@ -62,9 +62,7 @@ def time_parallel(net: Cell, loss: Loss) -> Learn:
             errors = sequence_error(loss, outputs, sequence)
             return (_split(net, states)[0], errors.sum()), (errors, outputs)
 
-        (carousel, _), pull, (errors, outputs) = jax.vjp(
-            steps, params, carousel_tm1, has_aux=True
-        )
+        (carousel, _), pull, (errors, outputs) = jax.vjp(steps, params, carousel_tm1, has_aux=True)
         one, none = jnp.ones(()).astype(errors.dtype), jax.tree.map(jnp.zeros_like, carousel)
         _, from_errors = pull((none, one))
         _, decay = pull((jax.tree.map(jnp.ones_like, carousel), one * 0))

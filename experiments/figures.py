@@ -1,0 +1,155 @@
+"""Figures of one result: learning curves, sequences to success, a trained net at work."""
+
+from pathlib import Path
+from typing import Any
+
+import jax
+import matplotlib
+
+matplotlib.use("agg")
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+
+from experiments import results
+from experiments.assembly import net
+from experiments.errors import UserError
+from experiments.files import shown, write_whole
+from experiments.paper import Row
+from experiments.readings import Reading
+from lstm_jax.cells.memory_block import gates
+from lstm_jax.training import curve_points
+from lstm_jax.wiring import unroll, watch
+
+COLORS = {"solved": "tab:blue", "capped": "tab:orange", "diverged": "tab:red"}
+
+
+def draw(row: Row, reading: Reading, source: Path, out: Path) -> list[Path]:
+    """Write the figures of a result file as PNG.
+
+    Args:
+      row: the row.
+      reading: how it was read.
+      source: the result file; the trained net lies beside it.
+      out: folder for the figures.
+
+    Returns:
+      The files written.
+    """
+    result = results.read(source)
+    figures = {"curves": curves(row, reading, result), "after": after(row, reading, result)}
+    weights = source.with_suffix(".npz")
+    if weights.exists():
+        cell = net(row, reading)
+        like = jax.eval_shape(cell.init, jax.random.key(0))
+        trial, params = results.read_weights(weights, like)
+        figures["gates"] = at_work(row, reading, trial, params)
+    return [_save(figure, out / f"{source.stem}.{name}.png") for name, figure in figures.items()]
+
+
+def curves(row: Row, reading: Reading, result: dict) -> Figure:
+    """The mean training error of every trial along its training."""
+    figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
+    points = curve_points(reading.read(row).cap)
+    for record in sorted(result["records"], key=lambda r: r["phase"] != "solved"):
+        error = [e for e in record["curve"] if e is not None]
+        at, phase = list(points[: len(error)]), record["phase"]
+        axes.loglog(at, error, color=COLORS[phase], alpha=0.5, label=phase)
+        if record["test"]:
+            ends = [*at[-1:], record["sequences"]], [*error[-1:], record["test"]["error"]]
+            axes.loglog(*ends, color=COLORS[phase], alpha=0.5)
+            axes.plot(record["sequences"], record["test"]["error"], ".", color=COLORS[phase])
+    axes.axvline(row.published.after, color="black", linestyle="--", label="paper, mean after")
+    axes.set(xlabel="training sequences", ylabel="mean absolute error (dots: test)")
+    axes.set_title(_title(row, result))
+    _legend(axes)
+    return figure
+
+
+def after(row: Row, reading: Reading, result: dict) -> Figure:
+    """How many trials had succeeded after how many sequences, beside the published mean."""
+    figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
+    found = sorted(r["reached"][-1] for r in result["records"] if r["phase"] == "solved")
+    number = len(result["records"])
+    share = np.arange(1, len(found) + 1) / number
+    right = max([*found, row.published.after]) * 1.3
+    axes.step([0, *found, right], [0, *share, len(found) / number], where="post", label="trials")
+    axes.plot(found, np.zeros(len(found)), "|", color="tab:blue", markersize=14, clip_on=False)
+    if found:
+        axes.axvline(float(np.mean(found)), color="tab:blue", linestyle=":", label="our mean")
+    axes.axvline(row.published.after, color="black", linestyle="--", label="paper's mean")
+    if row.published.after_range:
+        axes.axvspan(*row.published.after_range, color="black", alpha=0.07, label="paper's range")
+    axes.set(xlabel="training sequences to success", ylabel="share of trials", ylim=(0, 1.03))
+    axes.set(xlim=(0, right), title=_title(row, result))
+    _legend(axes)
+    return figure
+
+
+def at_work(row: Row, reading: Reading, trial: int, params: Any, seed: int = 0) -> Figure:
+    """Inputs, gates, states and outputs of a trained net over one fresh sequence."""
+    read = reading.read(row)
+    cell, sequence = net(row, reading), read.task().sample(jax.random.key(seed))
+    length = int(sequence.length)
+    inputs = sequence.inputs[:length]
+
+    def look(params, state, x):
+        return gates(read.topology, params.cell, state, x)
+
+    seen = watch(cell, params, inputs, look)
+    outputs = unroll(cell, params, inputs)[1]
+    panels = {
+        "inputs": inputs,
+        "input gates": seen.input_gate,
+        "cell states": seen.cell_state,
+        "output gates": seen.output_gate,
+        "outputs": outputs,
+    }
+    figure, axes = plt.subplots(
+        len(panels), sharex=True, figsize=(8, 9), layout="constrained", squeeze=False
+    )
+    for ax, (name, values) in zip(axes[:, 0], panels.items(), strict=True):
+        _panel(ax, name, np.asarray(values))
+    for k, goal in enumerate(np.asarray(sequence.goals)[-1]):
+        axes[-1, 0].plot(length - 1, goal, "o", color=f"C{k}", fillstyle="none", clip_on=False)
+    axes[-1, 0].set_xlabel("time step (circles: goals)")
+    axes[0, 0].set_title(f"{row.name}, {row.title}: trial {trial} after training")
+    return figure
+
+
+def _panel(axes, name: str, values: np.ndarray) -> None:
+    if values.ndim == 1:
+        axes.plot(values, ".", color="black")
+        name = "input symbol"
+    for unit in range(values.shape[1] if values.ndim == 2 else 0):
+        axes.plot(values[:, unit], color=f"C{unit}", label=str(unit + 1), linewidth=1)
+    axes.set_ylabel(name)
+    if values.ndim == 2 and 1 < values.shape[1] <= 8:
+        axes.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize="small")
+
+
+def _legend(axes) -> None:
+    handles, labels = axes.get_legend_handles_labels()
+    once = dict(zip(labels, handles, strict=True))
+    axes.legend(once.values(), once.keys())
+
+
+def _title(row: Row, result: dict) -> str:
+    return f"{row.name}, {row.title}: {result['trials']} trials, reading {result['reading']}"
+
+
+def _save(figure: Figure, path: Path) -> Path:
+    write_whole(path, lambda file: figure.savefig(file, format="png", dpi=120))
+    plt.close(figure)
+    return path
+
+
+def source_of(folder: Path, row: Row, reading: Reading) -> Path:
+    """The result file of a row under a reading."""
+    path = folder / "results" / f"{row.name}.{reading.name}.json"
+    if not path.exists():
+        raise UserError(
+            f"{shown(path)} does not exist; "
+            f"`python -m experiments run {row.name} --reading {reading.name}` makes it"
+        )
+    return path

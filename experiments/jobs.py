@@ -1,0 +1,116 @@
+"""What is to be run: rows, readings and numbers of trials, checked."""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from experiments.errors import UserError, unknown
+from experiments.paper import ROWS, Row
+from experiments.readings import LITERAL, READINGS, Reading, readings, solving
+
+ABOUT = ("name", "table", "experiment", "title", "published", "trials", "weight_count")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One row under one reading: the trials of one result file.
+
+    Attributes:
+      row: as the paper has it.
+      reading: how it is read.
+      trials: how many.
+      seed: of the whole job; trial i gets `fold_in(key(seed), i)`.
+      lanes: trials side by side on each device.
+      devices: how many devices.
+    """
+
+    row: Row
+    reading: Reading
+    trials: int
+    seed: int = 0
+    lanes: int = 16
+    devices: int = 1
+
+    @property
+    def name(self) -> str:
+        """`6a.literal`."""
+        return f"{self.row.name}.{self.reading.name}"
+
+    @property
+    def cost(self) -> float:
+        """About how much work it is, to begin with the longest."""
+        row = self.row
+        hopeful = self.reading == solving(row)
+        sequences = row.published.after if hopeful else row.cap
+        return sequences * row.task().steps * row.topology.units * self.trials
+
+
+def describe(row: Row) -> dict[str, Any]:
+    """The settings of a row as JSON has them: everything that a trial depends on."""
+    fields = {f.name: getattr(row, f.name) for f in dataclasses.fields(row)}
+    return {name: _plain(value) for name, value in fields.items() if name not in ABOUT}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, partial):
+        named = {k: _plain(v) for k, v in value.keywords.items()}
+        return [value.func.__name__, *map(_plain, value.args), *([named] if named else [])]
+    if callable(value):
+        return getattr(value, "__name__", repr(value))
+    if isinstance(value, tuple):
+        return [_plain(v) for v in value]
+    return str(value) if value == float("inf") else value
+
+
+def find_row(name: str) -> Row:
+    """The row with a name."""
+    if name not in ROWS:
+        raise unknown("row", name, ROWS)
+    return ROWS[name]
+
+
+def find_reading(row: Row, name: str) -> Reading:
+    """The reading with a name, if it is offered for the row."""
+    offered = readings(row)
+    if name not in offered:
+        raise UserError(
+            f"row {row.name} has no reading {name!r}; it is offered {', '.join(offered)}"
+        )
+    return offered[name]
+
+
+def choose(names: Sequence[str], reading: str | None) -> list[tuple[Row, Reading]]:
+    """Rows and readings asked for, in the order of the paper.
+
+    Args:
+      names: names of rows, or "all".
+      reading: a name; "all" for every reading offered; None for the literal one, or, of
+        all rows, the one that solves each.
+    """
+    every = "all" in names
+    if not names:
+        raise UserError("name a row (`python -m experiments list` shows them), or all")
+    for name in names:
+        if name != "all":
+            find_row(name)
+    rows = [row for row in ROWS.values() if every or row.name in names]
+    if every and reading not in (None, "all", *(r.name for r in (LITERAL, *READINGS))):
+        raise unknown("reading", str(reading), dict.fromkeys(r.name for r in (LITERAL, *READINGS)))
+    pairs = []
+    for row in rows:
+        if reading == "all":
+            pairs += [(row, r) for r in readings(row).values()]
+        elif reading is None:
+            pairs.append((row, solving(row) if every else LITERAL))
+        elif not every or reading in readings(row):
+            pairs.append((row, find_reading(row, reading)))
+    return pairs
+
+
+def check_numbers(**numbers: float | None) -> None:
+    """Refuse what must be above 0 (None stands for a default)."""
+    for name, value in numbers.items():
+        if value is not None and not 0 < value < float("inf"):
+            raise UserError(f"--{name.replace('_', '-')} must be above 0, got {value}")

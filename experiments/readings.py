@@ -1,0 +1,108 @@
+"""What the paper's text leaves open: named changes to its rows, the literal reading first.
+
+A reading is data: fields of `paper.Row` and their other values. Which readings bring a
+row out was seen in other programs beforehand, so they are leads, not truths.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any
+
+from experiments.paper import HIDDEN, ROWS, Row
+from lstm_jax.activations import linear, linearised_logistic
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A named set of changes to the rows of some experiments.
+
+    Attributes:
+      name: how the command line calls it.
+      says: in one line, what it changes.
+      experiments: the experiments it is offered for.
+      changes: fields of `Row` and the values they take.
+      solves: whether it is the one under which `run all` trains these rows.
+    """
+
+    name: str
+    says: str
+    experiments: tuple[str, ...]
+    changes: Mapping[str, Any]
+    solves: bool = False
+
+    def read(self, row: Row) -> Row:
+        """The row as this reading has it."""
+        return replace(row, **self.changes)
+
+
+def _reading(name: str, says: str, *experiments: str, solves: bool = False, **changes) -> Reading:
+    return Reading(name, says, experiments, MappingProxyType(changes), solves)
+
+
+_NO_BIAS = {"untrained": HIDDEN, "output_bias_trained": False}
+_GATE_BIASES = {"untrained": ("cell",), "output_bias_trained": False}
+_X = "no bias is trained"
+_Y = "gate biases are trained, cell and output biases are not"
+_TANGENT = "output 1/2 + net/4"
+_ROW_5 = "rate 0.5, input-gate biases -3 and -6"
+
+LITERAL = _reading("literal", "the paper to the letter", *{row.experiment for row in ROWS.values()})
+
+READINGS = (
+    _reading(
+        "no-recurrence",
+        "no connections inside the hidden layer; their weights are counted but absent",
+        "2c",
+        solves=True,
+        recurrence="none",
+    ),
+    _reading("X", f"{_TANGENT}; {_X}", "4", activation=linearised_logistic, **_NO_BIAS),
+    _reading(
+        "Y",
+        f"{_TANGENT}; {_Y}",
+        "4",
+        solves=True,
+        activation=linearised_logistic,
+        **_GATE_BIASES,
+    ),
+    _reading(
+        "X",
+        f"{_TANGENT}; {_X}; {_ROW_5}",
+        "5",
+        activation=linearised_logistic,
+        rate=0.5,
+        input_gate=(-3, -6),
+        **_NO_BIAS,
+    ),
+    _reading(
+        "Y",
+        f"{_TANGENT}; {_Y}; {_ROW_5}",
+        "5",
+        solves=True,
+        activation=linearised_logistic,
+        rate=0.5,
+        input_gate=(-3, -6),
+        **_GATE_BIASES,
+    ),
+    _reading(
+        "linear",
+        "linear output; input-gate biases -3 and -6",
+        "5",
+        activation=linear,
+        input_gate=(-3, -6),
+    ),
+    _reading("X", _X, "3a", "6a", "6b", **_NO_BIAS),
+    _reading("Y", _Y, "3a", "6a", "6b", **_GATE_BIASES),
+)
+
+
+def readings(row: Row) -> dict[str, Reading]:
+    """What is offered for a row, by name, the literal reading first."""
+    offered = (LITERAL, *(r for r in READINGS if row.experiment in r.experiments))
+    return {reading.name: reading for reading in offered}
+
+
+def solving(row: Row) -> Reading:
+    """The reading under which `run all` trains a row."""
+    return next((r for r in readings(row).values() if r.solves), LITERAL)

@@ -1,0 +1,102 @@
+"""What each rule keeps, how often it is traced, what it refuses."""
+
+import jax
+import numpy as np
+import pytest
+
+from lstm_jax.gradients import truncated
+from lstm_jax.losses import squared_error
+from tests.bridge import assert_close, net_of
+from tests.gradients.forms import RULES, SMALL, STEPS, TRUNCATED, ended, learner, problem
+
+TOPOLOGY = SMALL["1997"]
+NUMBER = 4  # bytes
+
+
+def scratch(rule: str, steps: int, ends: bool) -> int:
+    """Bytes of working memory, beside the arguments; with the outputs of every step."""
+    params, sequence = problem(TOPOLOGY, 1, steps).ask()
+    sequence = ended(sequence) if ends else sequence
+    learn = jax.jit(RULES[rule](net_of(TOPOLOGY), squared_error))
+    memory = learn.lower(params, sequence).compile().memory_analysis()
+    return memory.temp_size_in_bytes
+
+
+@pytest.mark.parametrize("ends", [False, True], ids=["every step", "end only"])
+def test_memory_of_the_online_form_does_not_grow_with_the_length(ends):
+    short, long = (scratch("online", steps, ends) for steps in (100, 1000))
+    assert 0 < long <= short + (0 if ends else 900 * NUMBER)  # the number of each step
+    definition = scratch("definition", 1000, ends) - scratch("definition", 100, ends)  # control
+    assert definition > 900 * NUMBER * TOPOLOGY.units
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_new_numbers_are_no_new_trace(rule):
+    traced = []
+
+    def counting(output, target):
+        traced.append(None)
+        return squared_error(output, target)
+
+    learn = jax.jit(RULES[rule](net_of(TOPOLOGY), counting))
+    learn(*problem(TOPOLOGY, 1, 3).ask())
+    once = len(traced)
+    for steps in range(1, STEPS + 1):
+        learn(*problem(TOPOLOGY, steps, steps).ask())
+    assert len(traced) == once > 0
+    learn(*problem(TOPOLOGY, 1, 3).symbolic().ask_symbols())  # control: another type
+    assert len(traced) > once
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_answers_have_the_shapes_that_are_promised(rule):
+    params, sequence = problem(TOPOLOGY, 1).ask()
+    lanes = (5, 2)
+
+    def spread(leaf):
+        return jax.ShapeDtypeStruct((*leaf.shape, *lanes), leaf.dtype)
+
+    learn = RULES[rule](net_of(TOPOLOGY), squared_error)
+    own, lots = jax.tree.map(spread, params), jax.tree.map(spread, sequence)
+    for weights in (own, params):
+        learned = jax.eval_shape(learn, weights, lots)
+        assert learned.loss.shape == lanes
+        assert learned.outputs.shape == (STEPS, TOPOLOGY.outputs, *lanes)
+        like = jax.eval_shape(lambda w: w, weights)
+        assert jax.tree.map(lambda g: (g.shape, g.dtype), learned.grads) == jax.tree.map(
+            lambda w: (w.shape, w.dtype), like
+        )
+
+
+@pytest.mark.parametrize("of", ["online", "stepwise"])
+def test_the_online_form_says_what_it_needs(of):
+    rule = getattr(truncated, of)
+    net = net_of(TOPOLOGY)
+    two = net._replace(carousel=("cell_state", "activations"))
+    for unfit in (net._replace(net_inputs=None), two):
+        with pytest.raises(ValueError, match=r"use truncated\.time_parallel or truncated\.defin"):
+            rule(unfit, squared_error)
+    assert rule(net, squared_error)
+
+
+@pytest.mark.parametrize("rule", ["definition", "time_parallel"])
+def test_the_others_do_without(rule, x64):
+    net = net_of(TOPOLOGY)._replace(net_inputs=None)
+    given = problem(TOPOLOGY, 1, STEPS).ask()
+    learned = jax.jit(TRUNCATED[rule](net, squared_error))(*given)
+    assert_close(learned, learner(TOPOLOGY)(*given)[rule], 1e-13)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_biases_that_are_not_trained_have_no_gradient(rule, x64):
+    topology = SMALL["everything"]
+    given = problem(topology, 2, STEPS)
+    free = learner(topology)(*given.ask())[rule].grads
+    held_net = net_of(topology, untrained=("cell", "output_gate", "hidden"), bias_trained=False)
+    held = jax.jit(RULES[rule](held_net, squared_error))(*given.ask()).grads
+    frozen = np.array([True] * 3 + [False] * 2 + [True] * 2 + [False] * 2 + [True] * 2)
+    bias, freely = np.asarray(held.cell.bias), np.asarray(free.cell.bias)
+    assert not np.any(bias[frozen]) and not np.any(held.bias)
+    assert np.all(freely) and np.all(free.bias)  # control
+    np.testing.assert_allclose(bias[~frozen], freely[~frozen], rtol=1e-12)
+    np.testing.assert_allclose(held.cell.from_hidden, free.cell.from_hidden, rtol=1e-12)

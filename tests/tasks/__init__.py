@@ -1,0 +1,1 @@
+"""The tasks, against what their definitions imply; beside each law a control that must fail."""

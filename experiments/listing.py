@@ -3,11 +3,14 @@
 import dataclasses
 from typing import Any
 
+from rich import box
 from rich.table import Table
 
 from experiments.jobs import describe
 from experiments.paper import ROWS, Row
 from experiments.readings import LITERAL, READINGS, readings, solving
+
+HEADS = ("row", "what", "table", "weights", "trials", "after")
 
 
 def as_json() -> dict[str, Any]:
@@ -31,25 +34,26 @@ def _row(row: Row) -> dict[str, Any]:
 
 def as_terminal() -> list[Table | str]:
     """The same as tables."""
-    rows = Table(title="Rows: python -m experiments run ROW", title_justify="left")
-    for head in ("table", "row", "what", "weights", "trials", "paper: after", "cap", "readings"):
-        right = head in ("weights", "trials", "paper: after", "cap")
-        rows.add_column(head, justify="right" if right else "left")
+    rows = _table("Rows: python -m experiments run ROW", *HEADS)
     for row in ROWS.values():
         rows.add_row(
-            str(row.table),
             row.name,
             row.title,
+            str(row.table),
             str(row.weight_count),
             str(row.trials),
             f"{row.published.after:,}",
-            f"{row.cap:,}",
-            " ".join(f"{n}*" if n == solving(row).name else n for n in readings(row)),
         )
-    read = Table(title="Readings: --reading NAME", title_justify="left")
-    for head in ("reading", "for", "what it changes"):
-        read.add_column(head)
+    read = _table("Readings: --reading NAME", "reading", "for", "what it changes")
     for reading in (LITERAL, *READINGS):
         every = "all rows" if reading is LITERAL else " ".join(reading.experiments)
-        read.add_row(reading.name, every, reading.says)
-    return [rows, "* under which `run all` trains the row", read]
+        read.add_row(reading.name + "*" * reading.solves, every, reading.says)
+    return [rows, read, "* under which `run all` trains these rows; all others it trains literally"]
+
+
+def _table(title: str, *heads: str) -> Table:
+    made = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    for head in heads:
+        right = head in ("table", "weights", "trials", "after")
+        made.add_column(head, justify="right" if right else "left", no_wrap="what" not in head)
+    return made

@@ -8,8 +8,12 @@ The number is that of the process. A line is written whole or not at all, and a
 checkpoint is renamed into place when complete, so the process may die at any moment.
 """
 
+import errno
 import json
 import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +61,12 @@ class Folder(Storage):
             whole = text.rfind(b"\n") + 1
             if whole < len(text):
                 os.truncate(self._records, whole)
+        try:
             return [json.loads(line) for line in text[:whole].splitlines()]
+        except ValueError as error:
+            raise RunError(
+                f"{self._records} has a line that is not JSON ({error}); remove it"
+            ) from error
 
     def append(self, record: dict) -> None:
         """Append a line; when the disk is full the file is left as it was."""
@@ -66,7 +75,7 @@ class Folder(Storage):
             before = file.seek(0, os.SEEK_END)
             try:
                 if file.write(line) != len(line):
-                    raise OSError(28, "No space left on device")
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 os.fsync(file.fileno())
             except OSError:
                 os.truncate(self._records, before)
@@ -76,7 +85,13 @@ class Folder(Storage):
         """Write a checkpoint; the one before is removed when it is complete."""
         leaves = {str(i): np.asarray(leaf) for i, leaf in enumerate(jax.tree.leaves(state))}
         leaves = {i: leaf for i, leaf in leaves.items() if leaf.size}  # orbax refuses empty arrays
-        with _clear_errors(self._folder), self._manager() as manager:
+        with _clear_errors(self._folder):
+            if shutil.disk_usage(self._folder).free < 2 * sum(
+                leaf.nbytes for leaf in leaves.values()
+            ):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        # orbax raises many kinds
+        with _clear_errors(self._folder, Exception), self._manager() as manager:
             step = (manager.latest_step() or 0) + 1
             manager.save(step, args=_orbax().args.StandardSave({"ids": ids, "state": leaves}))
             manager.wait_until_finished()
@@ -135,21 +150,18 @@ def open_storage(folder: Path | str | None, identity: dict, process: int = 0) ->
     return Folder(folder, process)
 
 
-class _clear_errors:
-    """Turns an OSError into one line that names the folder and what to do."""
-
-    def __init__(self, folder: Path):
-        self._folder = folder
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, error, _):
-        if isinstance(error, OSError):
-            raise RunError(
-                f"cannot use {self._folder}: {error.strerror or error}; make room or give a "
-                "folder that can be written, then start again: what is recorded is kept"
-            ) from error
+@contextmanager
+def _clear_errors(folder: Path, kind: type[Exception] = OSError) -> Iterator[None]:
+    """Turns an error into one line that names the folder and what to do."""
+    try:
+        yield
+    except RunError:
+        raise
+    except kind as error:
+        raise RunError(
+            f"cannot use {folder}: {_first_line(error)}; make room or give a folder that "
+            "can be written, then start again: what is recorded is kept"
+        ) from error
 
 
 def _first_line(error: Exception) -> str:

@@ -144,7 +144,7 @@ def make_trial(build: Callable[[Any], Experiment]) -> Trial:
             sequences=none,
             reached=jnp.full(len(experiment.stop.criteria), -1, jnp.int32),
             tally=_no_tally(none),
-            curve=Curve(none, jnp.zeros(()), jnp.zeros(()), jnp.full(points, jnp.nan)),
+            curve=Curve(none, jnp.zeros(()), jnp.zeros(()), jnp.full(points, jnp.nan, float)),
         )
 
     def advance(state: TrialState, n: Array | int) -> TrialState:

@@ -277,9 +277,9 @@ def _own_weights(net: Cell, params: Params, lanes: tuple[int, ...]):
 
     Traces differ from lane to lane, also where the lanes share their weights.
     """
-    alone = jax.eval_shape(net.init, jax.random.key(0))
-    ranks = jax.tree.map(lambda leaf, one: leaf.ndim == one.ndim, params, alone)
-    if not lanes or not all(jax.tree.leaves(ranks)):
+    weights = jax.eval_shape(_net_inputs(net).weights, params)
+    shared = max(leaf.ndim for leaf in jax.tree.leaves(weights)) == 2  # rows x sources, no lanes
+    if not lanes or not shared:
         return params, lambda grads: grads
     axes = tuple(range(-len(lanes), 0))
 

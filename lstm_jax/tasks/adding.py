@@ -78,8 +78,8 @@ def multiplication(
 ) -> Task:
     """Experiment 5: the product of two marked values, at the end (Section 5.5).
 
-    Like `adding`, with values uniform in [0, 1), the target `X1 * X2`, and 1 in
-    place of 0 for a marked first pair that does not count.
+    Like `adding` in shapes, arguments and errors, with values uniform in [0, 1), the
+    target `X1 * X2`, and 1 in place of 0 for a marked first pair that does not count.
 
     >>> import jax
     >>> sequence = multiplication(100).sample(jax.random.key(0))

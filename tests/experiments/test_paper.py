@@ -174,7 +174,8 @@ def test_which_biases_a_reading_trains(name, reading, cells, gates, outputs):
     cell = net(row, readings(row)[reading])
     sequence = row.task().sample(jax.random.key(1))
     params = cell.init(jax.random.key(0))
-    grads = biases(truncated.definition(cell, squared_error)(params, sequence).grads)
+    learn = jax.jit(truncated.definition(cell, squared_error))
+    grads = biases(learn(params, sequence).grads)
     hidden = row.topology.cells
     assert jnp.any(grads["hidden"][:hidden] != 0) == cells
     assert jnp.any(grads["hidden"][hidden:] != 0) == gates

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from experiments import jobs
 from experiments.errors import UserError
-from experiments.files import HERE, shown
+from experiments.files import HERE, read_bytes, shown, write_text
 
 Count = Annotated[int | None, tyro.conf.arg(metavar="N")]
 Seconds = Annotated[float | None, tyro.conf.arg(metavar="SECONDS")]
@@ -41,7 +41,7 @@ def run(
     trials: Count = None,
     seed: int = 0,
     reading: Name = None,
-    lanes: int = 16,
+    lanes: int | None = None,
     devices: int = 1,
     budget: Seconds = None,
     folder: Folder = None,
@@ -54,7 +54,7 @@ def run(
       trials: how many trials; by default as many as the paper.
       seed: of all randomness.
       reading: literal (the default for rows named), another one, or all that are offered.
-      lanes: trials side by side on a device.
+      lanes: trials side by side on a device; by default 16, or 32 for more than 16 trials.
       devices: split the CPU into so many devices, or use so many accelerators.
       budget: seconds for each row, after which it is put down to be taken up again.
       folder: where results/ and runs/ are kept, by default experiments/.
@@ -62,7 +62,7 @@ def run(
     """
     jobs.check_numbers(trials=trials, lanes=lanes, devices=devices, budget=budget, workers=workers)
     todo = [
-        jobs.Job(row, read, trials or row.trials, seed, lanes, devices)
+        jobs.Job(row, read, trials or row.trials, seed, lanes or 0, devices)
         for row, read in jobs.choose(rows, reading)
     ]
     from experiments.workers import run_apart, run_here
@@ -78,6 +78,7 @@ def report(
     format: Literal["terminal", "markdown", "csv"] = "terminal",
     json: bool = False,
     folder: Folder = None,
+    into: Folder = None,
 ) -> int:
     """Print what was measured beside what the paper says; reads result files only.
 
@@ -86,6 +87,7 @@ def report(
       format: how to print it.
       json: as JSON.
       folder: where results/ is kept, by default experiments/.
+      into: a Markdown file whose report, between two comments, is to be brought up to date.
     """
     from experiments import report as reports
     from experiments import results
@@ -95,6 +97,9 @@ def report(
     listed = reports.lines(results.read_all(_folder(folder) / "results"), table)
     if json:
         return _tell(True, lambda: listed)
+    if into is not None:
+        write_text(into, reports.put_into(read_bytes(into).decode(), listed))
+        return 0
     if format == "terminal":
         _print_report(listed)
         print(reports.NOTE)
@@ -132,7 +137,7 @@ def sweep(
     trials: int = 10,
     reading: str = "literal",
     seed: int = 0,
-    lanes: int = 16,
+    lanes: int = 32,
     devices: int = 1,
     budget: Seconds = None,
     folder: Folder = None,

@@ -22,7 +22,8 @@ class Job:
       reading: how it is read.
       trials: how many.
       seed: of the whole job; trial i gets `fold_in(key(seed), i)`.
-      lanes: trials side by side on each device.
+      lanes: trials side by side on each device; 0 for 16, or 32 if there are more
+        than 16 trials.
       devices: how many devices.
     """
 
@@ -30,8 +31,12 @@ class Job:
     reading: Reading
     trials: int
     seed: int = 0
-    lanes: int = 16
+    lanes: int = 0
     devices: int = 1
+
+    def __post_init__(self):
+        if not self.lanes:
+            object.__setattr__(self, "lanes", 16 if self.trials <= 16 else 32)
 
     @property
     def name(self) -> str:

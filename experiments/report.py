@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
+from experiments.errors import UserError
 from experiments.intervals import Interval, bootstrap, wilson
 from experiments.paper import ROWS, Row
 from experiments.progress import clock
@@ -22,6 +23,8 @@ TITLES = {
     8: "Table 8: 5, multiplication",
     9: "Table 9: 6, temporal order",
 }
+BEGIN = "<!-- python -m experiments report --into README.md -->"
+END = "<!-- end of the report -->"
 NOTE = (
     "Solved and after: 95 % intervals in brackets (Wilson; bootstrap over the solved trials). "
     "After: training sequences until the criterion, over solved trials. Cap: training sequences "
@@ -202,6 +205,15 @@ def as_markdown(listed: list[dict]) -> str:
         rows = [heads, ["---"] * len(heads), *body]
         text += [f"**{title}**", "", *("| " + " | ".join(r) + " |" for r in rows), ""]
     return "\n".join([*text, NOTE])
+
+
+def put_into(text: str, listed: list[dict]) -> str:
+    """A Markdown text with the report put between its comments `BEGIN` and `END`."""
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise UserError(f"there is no place for the report: write the lines {BEGIN} and {END}")
+    return f"{before}{begin}\n\n{as_markdown(listed)}\n\n{end}{after}"
 
 
 def as_csv(listed: list[dict]) -> str:

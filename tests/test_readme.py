@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from experiments import report, results
+
 README = Path(__file__).parents[1] / "README.md"
 FENCE = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
@@ -27,6 +29,14 @@ def test_the_readme_runs(tmp_path, monkeypatch):
     assert blocks(text), "the README shows no Python"
     monkeypatch.chdir(tmp_path)
     execute(text, str(README))
+
+
+def test_the_report_in_the_readme_is_that_of_the_results():
+    text = README.read_text(encoding="utf-8")
+    listed = report.lines(results.read_all(README.parent / "experiments" / "results"))
+    assert report.put_into(text, listed) == text, "run `python -m experiments report --into README.md`"
+    with pytest.raises(AssertionError):
+        assert report.put_into(text, listed[1:]) == text
 
 
 def test_blocks_share_names_and_other_languages_are_left_alone():

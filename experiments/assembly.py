@@ -76,9 +76,10 @@ def build(row: Row, reading: Reading = LITERAL) -> Callable[[Settings], Experime
 
     def experiment(numbers: Settings) -> Experiment:
         read = reading.read(row)
+        task = read.task()
         return Experiment(
             net=net(row, reading, numbers),
-            task=read.task(),
+            task=task,
             rule=truncated.online,
             loss=squared_error,
             optimizer=optax.sgd(numbers.rate),
@@ -86,6 +87,7 @@ def build(row: Row, reading: Reading = LITERAL) -> Callable[[Settings], Experime
             stop=_stop(read),
             cap=read.cap,
             test=read.test,
+            sparse=task.inputs > 3 * task.steps,  # where it begins to pay
         )
 
     return experiment

@@ -14,8 +14,9 @@ import numpy as np
 import optax
 from jax import lax
 
+from lstm_jax.columns import add_occurring, occurring
 from lstm_jax.stopping import Judge, Judgement, Stop
-from lstm_jax.types import Array, Cell, Key, Learned, Loss, Params, Rule, Sequence, Task
+from lstm_jax.types import Array, Cell, Key, Loss, Params, Rule, Sequence, Task
 from lstm_jax.wiring import freeze
 
 TRAINING, VALIDATING, TESTING, SOLVED, CAPPED, DIVERGED, IDLE = range(7)
@@ -35,6 +36,10 @@ class Experiment(NamedTuple):
       stop: when training is over.
       cap: training sequences after which a trial that has not stopped has failed.
       test: sequences in the test that follows training.
+      sparse: change only the weights of symbols that occur, at a cost that does not
+        grow with the number of symbols. It pays where that is several times the number
+        of steps, and needs an optimizer without state whose update is linear in the
+        gradient: plain SGD.
     """
 
     net: Cell
@@ -46,6 +51,7 @@ class Experiment(NamedTuple):
     stop: Stop
     cap: int
     test: int
+    sparse: bool = False
 
 
 class Tally(NamedTuple):
@@ -127,18 +133,27 @@ def make_trial(build: Callable[[Any], Experiment]) -> Trial:
 
     Returns:
       `Trial(init, advance)`, both pure. The result depends on the key and the settings alone.
+
+    Raises:
+      ValueError: by `init`, if the experiment is sparse and its optimizer has state.
     """
 
     def init(key: Key, settings: Any = None) -> TrialState:
         experiment = build(settings)
         params = experiment.net.init(_stream(key, _INIT))
+        opt_state = experiment.optimizer.init(params)
+        if experiment.sparse and jax.tree.leaves(opt_state):
+            raise ValueError(
+                "sparse learning needs an optimizer without state, optax.sgd(rate) say, got "
+                f"one with {jax.tree.map(jnp.shape, opt_state)}"
+            )
         none = jnp.zeros((), jnp.int32)
         points = len(curve_points(experiment.cap))
         return TrialState(
             key=jax.random.key_data(key),
             settings=settings,
             params=params,
-            opt_state=experiment.optimizer.init(params),
+            opt_state=opt_state,
             stop=experiment.stop.start(),
             phase=none + TRAINING,
             sequences=none,
@@ -164,12 +179,12 @@ def _stream(key: Key, number) -> Key:
 def _tick(experiment: Experiment, state: TrialState) -> TrialState:
     """One sequence in every lane. Lanes that are over draw and compute too, but keep nothing."""
     sequence = _draw(experiment.task, state)
-    learn = experiment.rule(experiment.net, experiment.loss)
-    learned = learn(state.params, sequence)
-    judgement = experiment.judge(learned.outputs, sequence)
     training = state.phase == TRAINING
     testing = (state.phase == VALIDATING) | (state.phase == TESTING)
-    state = _train(experiment, state, learned, judgement, training)
+    learned, params, opt_state = _learn(experiment, state, sequence, training)
+    judgement = experiment.judge(learned.outputs, sequence)
+    state = state._replace(params=params, opt_state=opt_state)
+    state = _train(experiment, state, learned.loss, judgement, training)
     return _test(experiment, state, judgement, testing)
 
 
@@ -186,21 +201,35 @@ def _draw(task: Task, state: TrialState) -> Sequence:
     return jax.vmap(sample, in_axes=-1, out_axes=-1)(state.key, state.phase, index)
 
 
-def _train(experiment, state: TrialState, learned: Learned, judgement: Judgement, active: Array):
-    """Change the weights, and see whether training is over; only in active lanes."""
-    optimizer, stop = experiment.optimizer, experiment.stop
-    updates, opt_state = optimizer.update(learned.grads, state.opt_state, state.params)
-    params = optax.apply_updates(state.params, updates)
+def _learn(experiment: Experiment, state: TrialState, sequence: Sequence, active: Array):
+    """What the rule says of a sequence, and weights and optimizer after it.
+
+    The one place where weights change, and only in active lanes.
+    """
+    params, seen = state.params, sequence
+    if experiment.sparse:
+        params, seen = occurring(params, sequence)
+    learned = experiment.rule(experiment.net, experiment.loss)(params, seen)
+    updates, opt_state = experiment.optimizer.update(learned.grads, state.opt_state, params)
+    updates = freeze(active, updates, jax.tree.map(jnp.zeros_like, updates))
+    if experiment.sparse:
+        params = add_occurring(state.params, updates, sequence)
+    else:
+        params = optax.apply_updates(params, updates)
+    return learned, params, freeze(active, opt_state, state.opt_state)
+
+
+def _train(experiment, state: TrialState, loss: Array, judgement: Judgement, active: Array):
+    """Count a training sequence, and see whether training is over; only in active lanes."""
+    stop = experiment.stop
     stop_state, held = stop.update(state.stop, judgement, active)
     sequences = state.sequences + 1
     phase = jnp.where(sequences >= experiment.cap, CAPPED, TRAINING)
     if stop.every:
         phase = jnp.where(sequences % stop.every == 0, VALIDATING, phase)
     phase = jnp.where(held[-1], TESTING if experiment.test else SOLVED, phase)
-    phase = jnp.where(jnp.isfinite(learned.loss), phase, DIVERGED)
+    phase = jnp.where(jnp.isfinite(loss), phase, DIVERGED)
     trained = state._replace(
-        params=params,
-        opt_state=opt_state,
         phase=phase,
         sequences=sequences,
         reached=_first(state.reached, held, sequences - stop.uncounted),

@@ -29,6 +29,7 @@ FLOW = (
     ("activations", "weigh"),
     ("cells", "feedforward"),
     ("wiring",),
+    ("columns",),
     ("losses",),
     ("gradients",),
     ("tasks",),

@@ -6,6 +6,7 @@ A trial that hears its neighbour, or knows its lane, shows that each comparison 
 import json
 from collections import Counter
 from functools import partial
+from itertools import pairwise
 
 import jax
 import numpy as np
@@ -24,10 +25,10 @@ from tests.trials_tiny import (
     NUMBER,
     RATES,
     TRIAL,
-    Clock,
     build,
     compiled_once,
     differing,
+    pace,
     run,
     run_without,
     texts,
@@ -42,54 +43,44 @@ def programs(tmp_path_factory):
         yield
 
 
-@pytest.fixture
-def clock(monkeypatch):
-    """Set the clock by which the engine measures its chunks, in seconds that mean nothing."""
-
-    def set_clock(seed=None):
-        monkeypatch.setattr(trials, "time", Clock(trials._CHUNK_S, seed))
-
-    set_clock()
-    return set_clock
-
-
-@pytest.fixture(autouse=True)
-def steady(clock):
-    """Unless a test says otherwise, chunks have equal sizes, so that only it makes a change."""
-
-
 @pytest.fixture(scope="module")
 def reference(programs):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trials, "time", Clock(trials._CHUNK_S))
+        pace(patch)
         return run()
+
+
+@pytest.fixture(autouse=True)
+def steady(monkeypatch):
+    """Chunks have equal sizes unless a test says otherwise, so that only what it says differs."""
+    pace(monkeypatch)
 
 
 # -- the same in every way of running it ------------------------------------------------------
 
 
-def alone(trial, folder, clock):
+def alone(trial, folder, patch):
     return run_without([i for i in EVERY if i != ONE], folder, trial=trial)
 
 
-def with_few_others(trial, folder, clock):
+def with_few_others(trial, folder, patch):
     return run(trial, number=ONE + 2)
 
 
-def with_other_companions(trial, folder, clock):
+def with_other_companions(trial, folder, patch):
     return run_without([i for i in EVERY if i % 3], folder, trial=trial)
 
 
-def in_other_lanes(trial, folder, clock):
+def in_other_lanes(trial, folder, patch):
     return run_without(EVERY[:3], folder, trial=trial)
 
 
-def on_two_devices(trial, folder, clock):
+def on_two_devices(trial, folder, patch):
     return run(trial, devices=2)
 
 
-def in_other_chunks(trial, folder, clock):
-    clock(seed=1)
+def in_other_chunks(trial, folder, patch):
+    pace(patch, seed=1)
     return run(trial)
 
 
@@ -107,22 +98,22 @@ ways = pytest.mark.parametrize(
 
 
 @ways
-def test_a_trial_is_the_same(way, reference, tmp_path, clock):
-    assert differing(way(TRIAL, tmp_path, clock), reference) == []
+def test_a_trial_is_the_same(way, reference, tmp_path, monkeypatch):
+    assert differing(way(TRIAL, tmp_path, monkeypatch), reference) == []
 
 
 @ways
-def test_control_a_trial_that_is_not(way, tmp_path, clock):
+def test_control_a_trial_that_is_not(way, tmp_path, monkeypatch):
     company = way in (alone, with_few_others, with_other_companions)
     trial = HEARS_ITS_NEIGHBOUR if company else KNOWS_ITS_LANE
     one = run(trial)
     assert differing(run(trial), one) == [], "not even the same way it is the same"
-    assert differing(way(trial, tmp_path, clock), one)
+    assert differing(way(trial, tmp_path, monkeypatch), one)
 
 
 def test_control_a_trial_of_another_seed_or_number(reference):
     other = run(key=jax.random.key(8))
-    assert differing(other, reference) == EVERY
+    assert sorted(differing(other, reference)) == EVERY
     same_rate = [i for i in EVERY if RATES[i] == RATES[ONE]]
     ends = [(e["sequences"], e["curve"]) for e in reference.records if e["trial"] in same_rate]
     assert all(ends.count(end) == 1 for end in ends)
@@ -199,15 +190,15 @@ def test_records_are_numbers_of_the_present_standard(reference):
 # -- while it runs ----------------------------------------------------------------------------
 
 
-def test_progress_only_grows_and_adds_up(clock):
-    clock(seed=2)
+def test_progress_only_grows_and_adds_up(monkeypatch):
+    pace(monkeypatch, seed=2)
     said, ended = [], []
     records = run_trials(
         TRIAL, KEY, NUMBER, settings=RATES, lanes=LANES, devices=1,
         on_finished=lambda finished: ended.append(finished.record),
         on_chunk=lambda progress: said.append((progress, len(ended))),
     )  # fmt: skip
-    for (before, _), (now, over) in zip(said, said[1:], strict=False):
+    for (before, _), (now, over) in pairwise(said):
         assert now.trials == NUMBER and now.done == over
         assert now.solved <= now.done and now.running <= min(LANES, NUMBER - now.done)
         assert all(
@@ -236,7 +227,7 @@ def compilations(caplog, meanwhile=lambda: None, **options) -> tuple[list[str], 
         run(on_chunk=heard, **options)
     heard()
     assert len(phases) > 10
-    return phases[0], sum(phases[1:], [])
+    return phases[0], [line for phase in phases[1:] for line in phase]
 
 
 @pytest.mark.parametrize("devices", [1, 2])
@@ -247,7 +238,7 @@ def test_all_is_compiled_before_the_second_chunk(devices, caplog):
 
 def test_control_something_compiled_later_is_heard(caplog):
     _, after = compilations(caplog, meanwhile=partial(run, number=1))
-    assert after.count("Compiling jit(advance)") == 1
+    assert after.count("Compiling jit(advance)") >= 1
 
 
 def test_an_experiment_is_built_no_more_once_it_runs():

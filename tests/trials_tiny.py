@@ -14,8 +14,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import pytest
 from jax.experimental.compilation_cache import compilation_cache
 
+from lstm_jax import trials
 from lstm_jax.activations import linear
 from lstm_jax.cells.memory_block import Topology, memory_block
 from lstm_jax.gradients import truncated
@@ -152,6 +154,11 @@ class Clock:
         wander = 0.0 if self._random is None else self._random.uniform(-1, 1)
         self._now += self._chunk * 2**wander
         return self._now
+
+
+def pace(patch: pytest.MonkeyPatch, seed: int | None = None) -> None:
+    """Set the clock by which the engine measures its chunks, in seconds that mean nothing."""
+    patch.setattr(trials, "time", Clock(trials._CHUNK_S, seed))
 
 
 @contextlib.contextmanager

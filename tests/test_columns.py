@@ -65,7 +65,7 @@ def test_control_a_column_lost_is_noticed(x64):
 def test_without_lanes(x64):
     params, sequence = NET.init(jax.random.key(0)), TASK.sample(jax.random.key(1))
     columns, renumbered = occurring(params, sequence)
-    assert columns.cell.from_inputs.shape == (9, TASK.steps)
+    assert columns.cell.from_inputs.shape == (7, TASK.steps)
     learn = RULES["online"](NET, squared_error)
     close(learn(params, sequence).loss, learn(columns, renumbered).loss)
 

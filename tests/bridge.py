@@ -1,4 +1,4 @@
-"""The one place that knows both the twin's words and the library's.
+"""The one place that knows both the twin's words and the library's; and how to compare.
 
 The twin keeps its weights in one flat vector, the library in a `Readout` of arrays;
 `places` says which number stands where, and everything else follows from it.
@@ -16,6 +16,7 @@ from lstm_jax.types import Cell, Sequence
 from lstm_jax.wiring import Readout, readout
 from tests.reference.topology import Topology as TwinTopology
 
+KEY = jax.random.key(0)
 RANGES = {
     "[-2,2]": (-2.0, 2.0),
     "[-1,1]": (-1.0, 1.0),
@@ -51,7 +52,7 @@ def topology_of(twin: TwinTopology, untrained: tuple = ()) -> Topology:
 
 @lru_cache
 def net_of(twin: TwinTopology, untrained: tuple = (), bias_trained: bool = True) -> Cell:
-    """The library's net; the same object for the same twin, so that compiled programs are shared."""
+    """The library's net: one object for one twin, so that compiled programs are shared."""
     return readout(
         memory_block(topology_of(twin, untrained)),
         twin.outputs,
@@ -128,6 +129,21 @@ def to_sequence(inputs, targets, mask, steps: int | None = None, padding=0.0) ->
 def side_by_side(*trees):
     """The same structure several times, as lanes of one."""
     return jax.tree.map(lambda *leaves: np.stack(leaves, axis=-1), *trees)
+
+
+@lru_cache
+def initializer(trial):
+    """Trials side by side from one seed and one set of numbers a lane, compiled."""
+
+    def init(seed, settings):
+        return trial.init(jax.random.fold_in(KEY, seed), settings)
+
+    return jax.jit(jax.vmap(init, out_axes=-1))
+
+
+def begin(trial, settings, seeds):
+    """A block of trials that has not begun."""
+    return initializer(trial)(np.array(seeds), settings)
 
 
 def lane(tree, number):

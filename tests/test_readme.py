@@ -34,7 +34,9 @@ def test_the_readme_runs(tmp_path, monkeypatch):
 def test_the_report_in_the_readme_is_that_of_the_results():
     text = README.read_text(encoding="utf-8")
     listed = report.lines(results.read_all(README.parent / "experiments" / "results"))
-    assert report.put_into(text, listed) == text, "run `python -m experiments report --into README.md`"
+    assert report.put_into(text, listed) == text, (
+        "run `python -m experiments report --into README.md`"
+    )
     with pytest.raises(AssertionError):
         assert report.put_into(text, listed[1:]) == text
 

@@ -102,7 +102,9 @@ def runner(rule, *arguments):
     @jax.jit
     def run(given: History):
         lanes = given.wrong.shape[1:]
-        begin = jax.tree.map(lambda s: jnp.stack([s] * LANES, axis=-1) if lanes else s, stop.start())
+        begin = jax.tree.map(
+            lambda s: jnp.stack([s] * LANES, axis=-1) if lanes else s, stop.start()
+        )
         return jax.lax.scan(body, begin, given)
 
     return run
@@ -176,8 +178,7 @@ def test_lanes_are_a_loop(rule):
         alone, said = runner(*rule)(lane(given, i))
         np.testing.assert_array_equal(held[..., i], said)
         jax.tree.map(np.testing.assert_array_equal, lane(state, i), alone)
-    with pytest.raises(AssertionError):
-        jax.tree.map(np.testing.assert_array_equal, lane(state, 0), alone)
+    assert not np.array_equal(held[..., 0], said)  # control
 
 
 @pytest.mark.parametrize("rule", [(recent, 4, *CRITERIA), (streak, 3)], ids=["recent", "streak"])

@@ -169,6 +169,8 @@ def test_no_checkpoint_is_none(folder):
     assert storage.load(STATE) is None
 
 
+# what writes checkpoints leaves errors behind in threads of its own
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_full_disk_leaves_the_checkpoint_as_it_was(storage):
     other = {**STATE, "weights": STATE["weights"] + 1}
     with files_up_to(2**16), pytest.raises(RunError, match=r"tiny.*make room") as refusal:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from lstm_jax import trials
+from lstm_jax.stopping import Criterion, streak, validation
 from lstm_jax.training import make_trial
 from lstm_jax.trials import RunError, run_trials
 from tests.trials_tiny import (
@@ -125,6 +126,15 @@ def test_a_trial_is_the_same_in_blocks_of_any_width(lanes, number, tmp_path):
     other = run_without([0, 3], tmp_path, lanes=lanes, number=number)
     assert len(other.ended) == number - 2
     assert differing(other, one) == []
+
+
+@pytest.mark.parametrize("stop", [streak(30), validation(40, 100, Criterion(3), Criterion())])
+def test_a_trial_is_the_same_by_any_stopping_rule(stop, tmp_path):
+    """Lanes train, validate and test at the same time."""
+    trial = make_trial(lambda rate: build(rate)._replace(stop=stop))
+    one = run(trial)
+    assert len({r["sequences"] for r in one.records if r["phase"] == "solved"}) > 2
+    assert differing(run_without(EVERY[:3], tmp_path, trial=trial), one) == []
 
 
 def test_the_trials_end_in_every_way(reference):

@@ -9,7 +9,8 @@ import signal
 import socket
 import subprocess
 import sys
-from itertools import cycle
+import time
+from itertools import cycle, pairwise
 from pathlib import Path
 
 import jax
@@ -23,7 +24,6 @@ from tests.trials_tiny import (
     EVERY,
     LANES,
     NUMBER,
-    RATES,
     Run,
     compiled_once,
     differing,
@@ -33,7 +33,7 @@ from tests.trials_tiny import (
 )
 
 ROOT = Path(__file__).parents[1]
-SITTING_S = 14.0  # of the engine's clock here: some ten chunks of more than forty
+SITTING_S = 7.0  # of the engine's clock here: some five chunks of about thirty
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -91,7 +91,7 @@ def test_a_run_put_down_goes_on_to_the_same_records(devices, reference, tmp_path
     assert sorted(resumed.ended) == EVERY and differing(resumed, reference) == []
     assert texts(resumed.records) == texts(reference.records) == texts(kept(tmp_path))
     if devices == (1,):
-        for before, after in zip(said, said[1:], strict=False):
+        for before, after in pairwise(said):
             assert after[0].sequences > before[-1].sequences, "it did not begin where it was"
 
 
@@ -177,11 +177,8 @@ def killed(moments: random.Random, *arguments, programs: Path) -> tuple[int, int
     """Start a process, kill it at a random moment; what it said last but one."""
     with process(*arguments, "--slow", programs=programs) as child:
         lines = [child.stdout.readline() for _ in range(moments.randrange(3, 12))]
-        os.kill(child.pid, signal.SIGKILL) if moments.random() < 0.3 else None
-        try:
-            child.wait(moments.uniform(0, 0.3))
-        except subprocess.TimeoutExpired:
-            child.kill()
+        time.sleep(moments.uniform(0, 0.3))
+        child.kill()
         assert child.wait() == -signal.SIGKILL, child.stderr.read()
     return said_by(lines[-2])
 
@@ -217,7 +214,7 @@ def test_processes_share_the_trials_and_keep_their_own(reference, tmp_path, prog
         process(tmp_path, 1, "--process", i, 2, "--port", port, programs=programs) for i in (0, 1)
     ]
     try:
-        ends = [child.communicate(timeout=120) for child in children]
+        ends = [child.communicate(timeout=150) for child in children]
     finally:
         for child in children:
             child.kill()
@@ -265,6 +262,8 @@ def test_a_full_disk_loses_no_record(reference, tmp_path):
     assert texts(kept(tmp_path)) == texts(rest.records) == texts(reference.records)
 
 
+# what writes checkpoints leaves errors behind in threads of its own
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_disk_too_full_for_a_checkpoint_loses_no_record(reference, tmp_path, monkeypatch):
     monkeypatch.setattr(trials, "_CHECKPOINT_S", 0.0)
     with FullDisk(tmp_path, after=8) as disk, pytest.raises(RunError, match="make room"):
@@ -308,4 +307,4 @@ def test_a_folder_that_cannot_be_is_refused_before_anything_runs(tmp_path, monke
     (tmp_path / "file").write_text("")
     monkeypatch.setattr(trials, "_chunks", "nothing runs")
     with pytest.raises(RunError, match="give a folder that can be written"):
-        run(folder=tmp_path / "file" / "run", settings=RATES)
+        run(folder=tmp_path / "file" / "run")

@@ -22,7 +22,9 @@ NET = net_of(TOPOLOGY)
 CELL = memory_block(Topology(inputs=3, blocks=(2, 1)))
 KEY = jax.random.key(0)
 steps_any = st.integers(0, STEPS)
-run = jax.jit(lambda params, inputs, state, length: wiring.unroll(NET, params, inputs, state, length))
+run = jax.jit(
+    lambda params, inputs, state, length: wiring.unroll(NET, params, inputs, state, length)
+)
 run_whole = jax.jit(lambda params, inputs: wiring.unroll(NET, params, inputs))
 go_on = jax.jit(lambda params, inputs, state: wiring.unroll(NET, params, inputs, state))
 step = jax.jit(NET.step)
@@ -229,7 +231,9 @@ def test_a_readout_of_a_readout_is_a_cell(x64):
     net = wiring.readout(NET, 1, activation=jnp.tanh)
     params = to_params(*low[:2])
     top = np.array([[0.3, -0.7]]), np.zeros((1, 0)), np.array([0.1])
-    _, outputs = jax.jit(lambda p, i: wiring.unroll(net, p, i))(wiring.Readout(params, *top), low[2])
+    _, outputs = jax.jit(lambda p, i: wiring.unroll(net, p, i))(
+        wiring.Readout(params, *top), low[2]
+    )
     expected = np.tanh(twin.forward(*low[:3]).outputs @ top[0].T + 0.1)
     np.testing.assert_allclose(outputs, expected, rtol=1e-12)
 
@@ -246,7 +250,9 @@ def test_where_output_weights_begin():
 
 
 def test_initial_output_numbers_may_be_traced():
-    mapped = jax.jit(jax.vmap(lambda w, b: wiring.readout(CELL, 2, weights=w, initial_bias=b).init(KEY)))
+    mapped = jax.jit(
+        jax.vmap(lambda w, b: wiring.readout(CELL, 2, weights=w, initial_bias=b).init(KEY))
+    )
     params = mapped(np.array([0.1, 0.2], np.float32), np.array([-1.0, 1.0], np.float32))
     np.testing.assert_allclose(params.from_cell[1], 2 * params.from_cell[0], rtol=1e-6)
     np.testing.assert_array_equal(params.bias, [[-1, -1], [1, 1]])

@@ -96,13 +96,14 @@ def run(
     trial: Trial = TRIAL,
     key: Key = KEY,
     number: int = NUMBER,
-    settings=RATES,
+    settings=None,
     lanes: int = LANES,
     devices: int | None = 1,
     **options,
 ) -> Run:
     """The tiny trials, unless told otherwise 40 of them in 16 lanes of one device."""
     ended: list[Finished] = []
+    settings = RATES[:number] if settings is None else settings
     records = run_trials(
         trial, key, number, settings=settings, lanes=lanes, devices=devices,
         on_finished=ended.append, **options,

@@ -81,14 +81,18 @@ def test_an_open_gate_is_like_none(x64):
     inputs = jax.random.normal(KEY, (5, 2))
     plain = memory_block(free).init(KEY)
     for bias, alike in ((60.0, True), (0.0, False)):  # the second is the control
-        cell = memory_block(with_gates, Initial(input_gate=bias, output_gate=bias, forget_gate=bias))
+        cell = memory_block(
+            with_gates, Initial(input_gate=bias, output_gate=bias, forget_gate=bias)
+        )
         params = cell.init(KEY)
         rows = with_gates.rows("cell")
         params = params._replace(
             from_inputs=(0 * params.from_inputs).at[rows].set(plain.from_inputs[rows]),
             bias=params.bias.at[rows].set(plain.bias[rows]),
         )
-        same = np.allclose(unroll(cell, params, inputs)[1], unroll(memory_block(free), plain, inputs)[1])
+        same = np.allclose(
+            unroll(cell, params, inputs)[1], unroll(memory_block(free), plain, inputs)[1]
+        )
         assert same == alike
 
 
@@ -98,7 +102,11 @@ def test_an_open_gate_is_like_none(x64):
 def test_weights_are_uniform_in_their_range():
     wide = Topology(inputs=300, blocks=(1,) * 20)
     params = memory_block(wide, Initial(weights=0.2, recurrent=0.01)).init(KEY)
-    for values, limit in ((params.from_inputs, 0.2), (params.from_hidden, 0.01), (params.bias, 0.2)):
+    for values, limit in (
+        (params.from_inputs, 0.2),
+        (params.from_hidden, 0.01),
+        (params.bias, 0.2),
+    ):
         values = np.asarray(values).reshape(-1) / limit
         assert np.max(np.abs(values)) <= 1.0 and len(set(values.tolist())) > 0.99 * len(values)
         shares = np.histogram(values, bins=4, range=(-1, 1))[0] / len(values)

@@ -51,17 +51,18 @@ def test_each_lane_has_its_own_symbols(topology, x64):
         assert_agree(lane(learned, 0), given[1], 1e-10)
 
 
-def test_each_lane_has_its_own_end(x64):
-    given = [one.at_end() for one in problems(TOPOLOGY)]
+@pytest.mark.parametrize(**every(("1997", "everything")))
+def test_each_lane_has_its_own_end(topology, x64):
+    given = [one.at_end() for one in problems(topology)]
     params = side_by_side(*(one.ask()[0] for one in given))
     sequence = side_by_side(*(ended(one.ask()[1]) for one in given))
-    learned = learner(TOPOLOGY)(params, sequence)
+    learned = learner(topology)(params, sequence)
     for i, one in enumerate(given):
         assert_agree(lane(learned, i), one, 1e-10)
 
     together = sequence._replace(length=np.full(3, 8, np.int32))  # control
     with pytest.raises(AssertionError):
-        assert_agree(lane(learner(TOPOLOGY)(params, together), 0), given[0], 1e-10)
+        assert_agree(lane(learner(topology)(params, together), 0), given[0], 1e-10)
 
 
 @pytest.mark.parametrize(**every(FEW))

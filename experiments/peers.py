@@ -1,0 +1,170 @@
+"""The nets of other libraries trained as the trials of row 4-100 are, for timing only.
+
+Four LSTM units and a logistic output, as users of each library would write them: the
+full gradient by reverse mode, one change of the weights after every sequence, trials
+side by side by `vmap`. The JAX libraries draw, in the same compiled loop, the very
+sequences that our trials draw; torch gets them drawn beforehand, and unpadded.
+
+`python -m experiments.peers NAME SECONDS LANES...` prints JSON; `timing` asks for it in
+processes of their own, because XLA reads its flags once.
+"""
+
+import argparse
+import json
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import lax
+
+from experiments.timing import LANELESS, PEERS, ROW, SEED, Sample, fastest, mean_length
+from lstm_jax.types import Array, Key, Sequence
+
+UNITS = sum(ROW.blocks)
+
+
+class Net(NamedTuple):
+    """A net of another library.
+
+    Attributes:
+      init: `key -> params`.
+      apply: `(params, inputs (time, inputs), length) -> output (outputs,)` at the end.
+    """
+
+    init: Callable[[Key], Any]
+    apply: Callable[[Any, Array, Array], Array]
+
+
+def flax_net() -> Net:
+    """`linen.RNN` over an `OptimizedLSTMCell`."""
+    from flax import linen
+
+    class Adder(linen.Module):
+        @linen.compact
+        def __call__(self, inputs, length):
+            y = linen.RNN(linen.OptimizedLSTMCell(UNITS))(inputs)
+            return linen.sigmoid(linen.Dense(ROW.outputs)(y[length - 1]))
+
+    adder = Adder()
+    return Net(lambda key: adder.init(key, jnp.zeros((1, ROW.inputs)), 1), adder.apply)
+
+
+def equinox_net() -> Net:
+    """`nn.LSTMCell` in a scan."""
+    import equinox
+
+    class Adder(equinox.Module):
+        cell: equinox.nn.LSTMCell
+        readout: equinox.nn.Linear
+
+        def __init__(self, key):
+            for_cell, for_readout = jax.random.split(key)
+            self.cell = equinox.nn.LSTMCell(ROW.inputs, UNITS, key=for_cell)
+            self.readout = equinox.nn.Linear(UNITS, ROW.outputs, key=for_readout)
+
+        def __call__(self, inputs, length):
+            def step(carry, x):
+                carry = self.cell(x, carry)
+                return carry, carry[0]
+
+            _, y = lax.scan(step, (jnp.zeros(UNITS), jnp.zeros(UNITS)), inputs)
+            return jax.nn.sigmoid(self.readout(y[length - 1]))
+
+    return Net(Adder, lambda adder, inputs, length: adder(inputs, length))
+
+
+def training_sequence(key: Key, number: Array | int) -> Sequence:
+    """Sequence `number` of the trial with this key, as `training` draws it."""
+    return ROW.task().sample(jax.random.fold_in(jax.random.fold_in(key, 1), number))
+
+
+def time_jax(net: Net, lanes: int, seconds: float) -> Sample:
+    """On-line training of as many trials as there are lanes, in one compiled loop."""
+    optimizer = optax.sgd(ROW.rate)
+
+    def loss(params, sequence: Sequence):
+        output = net.apply(params, sequence.inputs, sequence.length)
+        return 0.5 * jnp.sum((sequence.targets[0] - output) ** 2)
+
+    def learn(key, number, state):
+        params, opt_state = state
+        grads = jax.grad(loss)(params, training_sequence(key, number))
+        updates, opt_state = optimizer.update(grads, opt_state, params)
+        return optax.apply_updates(params, updates), opt_state
+
+    @partial(jax.jit, donate_argnums=0)
+    def train(state, sequences):
+        def body(number, state):
+            return jax.vmap(learn, in_axes=(0, None, 0))(keys, number, state)
+
+        return lax.fori_loop(0, sequences, body, state)
+
+    @jax.jit
+    def start():
+        params = jax.vmap(net.init)(keys)
+        return params, jax.vmap(optimizer.init)(params)
+
+    keys = jax.vmap(lambda i: jax.random.fold_in(jax.random.key(SEED), i))(jnp.arange(lanes))
+    return fastest(start, train, seconds)
+
+
+def time_torch(seconds: float) -> Sample:
+    """`torch.nn.LSTM` and `torch.nn.Linear`, sequence by sequence, one trial."""
+    import torch
+
+    torch.set_num_threads(1)
+    torch.manual_seed(SEED)
+    drawn = jax.vmap(partial(training_sequence, jax.random.key(SEED)))(jnp.arange(1000))
+    pairs = [
+        (torch.tensor(inputs[:length].tolist()), torch.tensor(target[0].tolist()))
+        for inputs, target, length in zip(
+            *jax.device_get((drawn.inputs, drawn.targets, drawn.length)), strict=True
+        )
+    ]
+
+    def start():
+        lstm, readout = torch.nn.LSTM(ROW.inputs, UNITS), torch.nn.Linear(UNITS, ROW.outputs)
+        parameters = [*lstm.parameters(), *readout.parameters()]
+        return lstm, readout, torch.optim.SGD(parameters, lr=ROW.rate)
+
+    def train(net, sequences: int) -> None:
+        lstm, readout, optimizer = net
+        for number in range(sequences):
+            inputs, target = pairs[number % len(pairs)]
+            y, _ = lstm(inputs)
+            output = torch.sigmoid(readout(y[-1]))
+            loss = 0.5 * torch.sum((target - output) ** 2)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+
+    return fastest(start, train, seconds)
+
+
+NETS = {"flax": flax_net, "equinox": equinox_net}
+
+
+def main() -> None:
+    """Time one library at some numbers of lanes and print JSON: number to time."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.peers")
+    parser.add_argument("name", choices=PEERS)
+    parser.add_argument("seconds", type=float)
+    parser.add_argument("lanes", type=int, nargs="+")
+    asked = parser.parse_args()
+    if asked.name in LANELESS and asked.lanes != [1]:
+        parser.error(f"{asked.name} trains one trial at a time")
+    steps = mean_length(ROW.task())
+
+    def sample(lanes: int) -> Sample:
+        if asked.name in LANELESS:
+            return time_torch(asked.seconds)
+        return time_jax(NETS[asked.name](), lanes, asked.seconds)
+
+    print(json.dumps({str(n): sample(n).per_step(n, steps) for n in asked.lanes}))
+
+
+if __name__ == "__main__":
+    main()

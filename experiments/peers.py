@@ -5,14 +5,19 @@ full gradient by reverse mode, one change of the weights after every sequence, t
 side by side by `vmap`. The JAX libraries draw, in the same compiled loop, the very
 sequences that our trials draw; torch gets them drawn beforehand, and unpadded.
 
-`python -m experiments.peers NAME SECONDS LANES...` prints JSON; `timing` asks for it in
-processes of their own, because XLA reads its flags once.
+`time_peer` has `python -m experiments.peers NAME SECONDS LANES...` do it, a process for
+each set of XLA flags, because XLA reads them once.
 """
 
 import argparse
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from functools import partial
+from importlib.metadata import version
+from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 import jax
@@ -20,10 +25,50 @@ import jax.numpy as jnp
 import optax
 from jax import lax
 
-from experiments.timing import LANELESS, PEERS, ROW, SEED, Sample, fastest, mean_length
+from experiments.files import HERE
+from experiments.timing import ROW, SEED, Sample, fastest, mean_length
 from lstm_jax.types import Array, Key, Sequence
 
+PEERS = {"flax": "OptimizedLSTMCell", "equinox": "LSTMCell", "torch": "nn.LSTM"}
+LANELESS = ("torch",)  # trains one trial at a time
+MISSING = "not installed (make peers)"
+
 UNITS = sum(ROW.blocks)
+
+
+def time_peer(name: str, lanes: tuple[int, ...], seconds: float) -> dict[str, Any] | str:
+    """A net of another library in processes of its own, with and without our XLA flags.
+
+    Returns:
+      `{"net", "version", "no_flags", "our_flags", "best"}`, the last three by number of
+      lanes (`our_flags` only where they make a difference); or one line on why there is
+      nothing.
+    """
+    if find_spec(name) is None:
+        return MISSING
+    flags = {"no_flags": "", "our_flags": os.environ.get("XLA_FLAGS", "")}
+    if name in LANELESS or not flags["our_flags"]:
+        del flags["our_flags"]
+    asked = (1,) if name in LANELESS else lanes
+    found = {kind: ask_peer(name, asked, seconds, text) for kind, text in flags.items()}
+    for answer in found.values():
+        if isinstance(answer, str):
+            return answer
+    best = {
+        str(n): min((timed[str(n)] for timed in found.values()), key=lambda t: t["ns"])
+        for n in asked
+    }
+    return {"net": PEERS[name], "version": version(name), **found, "best": best}
+
+
+def ask_peer(name: str, lanes: tuple[int, ...], seconds: float, flags: str) -> Any:
+    """What `python -m experiments.peers` says under these XLA flags, or why it fails."""
+    environment = {**os.environ, "XLA_FLAGS": flags}
+    command = [sys.executable, "-m", "experiments.peers", name, str(seconds), *map(str, lanes)]
+    done = subprocess.run(command, cwd=HERE.parent, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        return f"failed: {(done.stderr.strip().splitlines() or ['without a word'])[-1]}"
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 class Net(NamedTuple):

@@ -9,18 +9,14 @@ the mean number of steps of a sequence; work on padding and in idle lanes is not
 """
 
 import contextlib
-import json
 import os
 import platform
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,7 +26,6 @@ from rich import box
 from rich.table import Table
 
 from experiments.assembly import build, for_trials, settings
-from experiments.files import HERE
 from experiments.jobs import Job
 from experiments.paper import ROWS, Row
 from experiments.readings import LITERAL
@@ -52,10 +47,6 @@ REFILLED = (100, 1000)
 WIDTHS = (8, 16, 24, 32, 48, 64)
 LENGTHS = (100, 500, 1000)
 SYMBOLS = ((200, 50), (200, 200), (200, 1000), (200, 4000), (1000, 50), (1000, 1000))  # q, p
-
-PEERS = {"flax": "OptimizedLSTMCell", "equinox": "LSTMCell", "torch": "nn.LSTM"}
-LANELESS = ("torch",)  # trains one trial at a time
-MISSING = "not installed (make peers)"
 
 SEED = 0
 
@@ -87,35 +78,37 @@ class Sample(NamedTuple):
         }
 
 
+def once(prepare: Callable[[], Any], run: Callable[[Any, int], Any], sequences: int) -> Sample:
+    """Time `run(prepare(), sequences)`, without the time of `prepare`."""
+    begin_with = jax.block_until_ready(prepare())
+    clock, cpu = time.perf_counter(), time.process_time()
+    jax.block_until_ready(run(begin_with, sequences))
+    return Sample(time.perf_counter() - clock, time.process_time() - cpu, sequences, 1)
+
+
+def least(samples: list[Sample]) -> Sample:
+    """Repetitions of the same as one: the least of each time."""
+    seconds = min(s.seconds for s in samples)
+    return Sample(seconds, min(s.cpu_seconds for s in samples), samples[0].sequences, len(samples))
+
+
 def fastest(prepare: Callable[[], Any], run: Callable[[Any, int], Any], seconds: float) -> Sample:
-    """Time `run(prepare(), sequences)` for about so many seconds, compiled before.
+    """Time `run(prepare(), sequences)` for about so many seconds, after it was compiled.
 
     Args:
       prepare: makes what a repetition begins with; its time does not count.
       run: the work; what it returns is waited for.
       seconds: for all repetitions, of which there are at least three.
     """
-
-    def once(sequences: int) -> Sample:
-        begin_with = jax.block_until_ready(prepare())
-        clock, cpu = time.perf_counter(), time.process_time()
-        jax.block_until_ready(run(begin_with, sequences))
-        return Sample(time.perf_counter() - clock, time.process_time() - cpu, sequences, 1)
-
-    once(1)
-    sequences, sample = 1, once(1)
+    once(prepare, run, 1)
+    sample = once(prepare, run, 1)
     while sample.seconds < seconds / 100:  # short ones find a moment when the core is free
-        sequences = int(sequences * np.clip(seconds / 70 / sample.seconds, 1.5, 8)) + 1
-        sample = once(sequences)
+        longer = np.clip(seconds / 70 / sample.seconds, 1.5, 8)
+        sample = once(prepare, run, int(sample.sequences * longer) + 1)
     samples = [sample]
     while len(samples) < 3 or sum(s.seconds for s in samples) < seconds:
-        samples.append(once(sequences))
-    return Sample(
-        min(s.seconds for s in samples),
-        min(s.cpu_seconds for s in samples),
-        sequences,
-        len(samples),
-    )
+        samples.append(once(prepare, run, sample.sequences))
+    return least(samples)
 
 
 def mean_length(task: Task, number: int = 4096) -> float:
@@ -173,74 +166,33 @@ def time_refilled(numbers: tuple[int, ...], seconds: float, block: dict) -> dict
 
     Args:
       numbers: of trials.
-      seconds: for every thousand trials; says how many sequences a trial gets.
+      seconds: for a thousand trials; says how many sequences a trial gets.
       block: how long one block takes.
     """
-    blocks = -(-1000 // WIDTH)
-    each = seconds / blocks / (1e-9 * block["ns"] * WIDTH * block["steps"])
-    cap = max(int(each), 10)
+    most = -(-max(numbers) // WIDTH)
+    cap = int(seconds / most / (1e-9 * block["ns"] * WIDTH * block["steps"])) + 1
     made = engine(ROW, WIDTH, cap=cap)
 
-    def run(ids: np.ndarray, sequences: int) -> None:
-        for first in range(0, len(ids), WIDTH):
-            here = np.resize(ids[first : first + WIDTH], WIDTH)
-            state = jax.device_get(made.advance(made.fill(here), sequences))
+    def run(number: int, sequences: int) -> None:
+        for first in range(0, number, WIDTH):
+            ids = np.minimum(np.arange(first, first + WIDTH), number - 1)
+            state = jax.device_get(made.advance(made.fill(ids), sequences))
             assert np.all(state.phase > TESTING), "trials that should be over"
 
-    run(np.arange(WIDTH), cap)
-    return {str(n): _refilled(run, n, cap, made.steps) for n in numbers}
+    def timed(number: int) -> dict[str, Any]:
+        blocks = -(-number // WIDTH)
+        samples = [once(lambda: number, run, cap) for _ in range(2 * most // blocks)]
+        used = round(number / (blocks * WIDTH), 3)
+        return {**least(samples).per_step(number, made.steps), "lanes_used": used}
 
-
-def _refilled(run: Callable, number: int, cap: int, steps: float) -> dict[str, Any]:
-    clock, cpu = time.perf_counter(), time.process_time()
-    run(np.arange(number), cap)
-    sample = Sample(time.perf_counter() - clock, time.process_time() - cpu, cap, 1)
-    lanes = -(-number // WIDTH) * WIDTH
-    return {**sample.per_step(number, steps), "lanes_used": round(number / lanes, 3)}
+    run(WIDTH, cap)
+    return {str(n): timed(n) for n in numbers}
 
 
 def with_symbols(q: int, p: int) -> Row:
     """Experiment 2c with any number of distractors."""
     row = ROWS["2c-50-50"]
     return replace(row, name=f"2c-{q}-{p}", task=partial(random_lag, p=p, q=q), inputs=p + 4)
-
-
-# -- others -----------------------------------------------------------------------------------
-
-
-def time_peer(name: str, lanes: tuple[int, ...], seconds: float) -> dict[str, Any] | str:
-    """A net of another library in processes of its own, with and without our XLA flags.
-
-    Returns:
-      `{"net", "version", "no_flags", "our_flags", "best"}`, the last three by number of
-      lanes (`our_flags` only where they make a difference); or one line on why there is
-      nothing.
-    """
-    if find_spec(name) is None:
-        return MISSING
-    flags = {"no_flags": "", "our_flags": os.environ.get("XLA_FLAGS", "")}
-    if name in LANELESS or not flags["our_flags"]:
-        del flags["our_flags"]
-    asked = (1,) if name in LANELESS else lanes
-    found = {kind: ask_peer(name, asked, seconds, text) for kind, text in flags.items()}
-    for answer in found.values():
-        if isinstance(answer, str):
-            return answer
-    best = {
-        str(n): min((timed[str(n)] for timed in found.values()), key=lambda t: t["ns"])
-        for n in asked
-    }
-    return {"net": PEERS[name], "version": version(name), **found, "best": best}
-
-
-def ask_peer(name: str, lanes: tuple[int, ...], seconds: float, flags: str) -> Any:
-    """What `python -m experiments.peers` says under these XLA flags, or why it fails."""
-    environment = {**os.environ, "XLA_FLAGS": flags}
-    command = [sys.executable, "-m", "experiments.peers", name, str(seconds), *map(str, lanes)]
-    done = subprocess.run(command, cwd=HERE.parent, env=environment, capture_output=True, text=True)
-    if done.returncode:
-        return f"failed: {(done.stderr.strip().splitlines() or ['without a word'])[-1]}"
-    return json.loads(done.stdout.splitlines()[-1])
 
 
 # -- all of it --------------------------------------------------------------------------------
@@ -256,22 +208,32 @@ def bench(lanes: tuple[int, ...], seconds: float, peers: bool) -> dict[str, Any]
 
     Returns:
       What JSON can hold. Times are in nanoseconds per trial and step: `ns` by the clock,
-      `cpu_ns` by the processor. `ours` and each of `rules`, `as_run` and `peers` by number
-      of trials; `widths` by lanes of the block; `refilled` for more trials than lanes;
-      `lengths` and `symbols` at 32 lanes; `ratios` how many times as long as ours a rule
-      or a peer takes, a peer under the flags that suit it better and under none.
+      `cpu_ns` by the processor. By number of trials: `exact`, in a block of so many lanes;
+      `as_run`, in the blocks that `run` puts them in; `ours`, the faster of these two; each
+      of `rules` in the same way; each of `peers` (see `peers.time_peer`). `widths` by lanes of the
+      block; `refilled` for more trials than lanes; `lengths` by T and `symbols` by q and p
+      at 32 lanes. `ratios` says how many times as long as ours a rule or a peer takes, a
+      peer under the flags that suit it better and under none.
     """
     with one_core() as core:
         found: dict[str, Any] = {"machine": machine(core), "row": ROW.name, "seconds": seconds}
-        found |= time_ours(lanes, seconds)
-        found["peers"] = {}
+        found |= {**time_ours(lanes, seconds), "peers": {}}
         if peers:
-            for name in PEERS:
-                _say(name)
-                found["peers"][name] = time_peer(name, lanes, seconds)
+            found["peers"] = time_peers(lanes, seconds)
     found["ratios"] = ratios(found)
     found["machine"]["load_after"] = _load()
     _say("")
+    return found
+
+
+def time_peers(lanes: tuple[int, ...], seconds: float) -> dict[str, Any]:
+    """The nets of other libraries, as `peers.time_peer` has each."""
+    from experiments.peers import PEERS, time_peer  # which times with what is here
+
+    found = {}
+    for name in PEERS:
+        _say(name)
+        found[name] = time_peer(name, lanes, seconds)
     return found
 
 
@@ -280,39 +242,37 @@ def time_ours(lanes: tuple[int, ...], seconds: float) -> dict[str, Any]:
     blocks: dict[tuple, dict] = {}
 
     def block(width: int, row: Row = ROW, rule: str | None = None) -> dict[str, Any]:
-        if (width, row.name, rule) not in blocks:
+        asked = (width, row.name, rule)
+        if asked not in blocks:
             _say(f"row {row.name}, {width} lanes" + (f", {rule}" if rule else ""))
-            timed = time_block(row, width, seconds, RULES[rule] if rule else None)
-            blocks[width, row.name, rule] = timed
-        return blocks[width, row.name, rule]
+            blocks[asked] = time_block(row, width, seconds, RULES[rule] if rule else None)
+        return blocks[asked]
 
-    def at_lanes(rule: str | None = None) -> dict[str, dict]:
-        return {str(n): block(n, rule=rule) for n in lanes}
+    def in_blocks(number: int, width: int, rule: str | None = None) -> dict[str, Any]:
+        """So many trials in blocks of some width, lanes idle where they do not fill it."""
+        timed, share = block(width, rule=rule), -(-number // width) * width / number
+        idle = {kind: round(timed[kind] * share, 2) for kind in ("ns", "cpu_ns")}
+        return {**timed, **idle, "width": width}
+
+    def as_run(number: int, rule: str | None = None) -> dict[str, Any]:
+        return in_blocks(number, Job(ROW, LITERAL, number).lanes, rule)
+
+    def better(number: int, rule: str | None = None) -> dict[str, Any]:
+        ways = in_blocks(number, number, rule), as_run(number, rule)
+        return min(ways, key=lambda timed: timed["ns"])
 
     found = {
-        "ours": at_lanes(),
-        "rules": {rule: at_lanes(rule) for rule in RULES},
+        "ours": {str(n): better(n) for n in lanes},
+        "exact": {str(n): in_blocks(n, n) for n in lanes},
+        "as_run": {str(n): as_run(n) for n in lanes},
+        "rules": {rule: {str(n): better(n, rule) for n in lanes} for rule in RULES},
         "widths": {str(n): block(n) for n in WIDTHS},
     }
-    found["as_run"] = {str(n): _as_run(n, block) for n in lanes}
     _say(f"{REFILLED} trials in blocks of {WIDTH}")
-    found["refilled"] = time_refilled(REFILLED, 4 * seconds, block(WIDTH))
+    found["refilled"] = time_refilled(REFILLED, 2 * seconds, block(WIDTH))
     found["lengths"] = {str(T): block(WIDTH, ROWS[f"4-{T}"]) for T in LENGTHS}
-    symbols = [(q, p, block(WIDTH, with_symbols(q, p))) for q, p in SYMBOLS]
-    found["symbols"] = [{"q": q, "p": p, **timed} for q, p, timed in symbols]
+    found["symbols"] = {f"{q}-{p}": block(WIDTH, with_symbols(q, p)) for q, p in SYMBOLS}
     return found
-
-
-def _as_run(number: int, block: Callable[[int], dict]) -> dict[str, Any]:
-    """What so many trials cost in the blocks that `run` puts them in, some lanes idle."""
-    width = Job(ROW, LITERAL, number).lanes
-    share = -(-number // width) * width / number
-    timed = block(width)
-    return {
-        "width": width,
-        "ns": round(timed["ns"] * share, 2),
-        "cpu_ns": round(timed["cpu_ns"] * share, 2),
-    }
 
 
 def ratios(found: dict[str, Any]) -> dict[str, dict[str, float]]:
@@ -365,7 +325,7 @@ def machine(core: int | None) -> dict[str, Any]:
         "core": core,
         "device": jax.devices()[0].device_kind,
         "flags": os.environ.get("XLA_FLAGS", ""),
-        "versions": {**versions(), **{name: _version(name) for name in PEERS}},
+        "versions": versions(),
         "python": platform.python_version(),
         "load": _load(),
     }
@@ -373,13 +333,6 @@ def machine(core: int | None) -> dict[str, Any]:
 
 def _load() -> list[float] | None:
     return [round(n, 2) for n in os.getloadavg()] if hasattr(os, "getloadavg") else None
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return MISSING
 
 
 def _cpu_model() -> str:
@@ -401,43 +354,46 @@ def _say(what: str) -> None:
 def table(found: dict[str, Any]) -> Table:
     """The result as tables, one below the other."""
     grid = Table.grid()
-    for part in (_compared(found), _other_numbers(found), _other_tasks(found)):
-        grid.add_row(part)
+    grid.add_row(f"Row {found['row']}: nanoseconds per trial and step (how many times ours)")
+    grid.add_row(_compared(found))
+    grid.add_row(f"Blocks of other widths; more trials than lanes: {WIDTH} at a time")
+    grid.add_row(_other_numbers(found))
+    grid.add_row(f"Longer sequences and more symbols, {WIDTH} lanes")
+    grid.add_row(_other_tasks(found))
     at = found["machine"]
     grid.add_row(
         f"{at['cpu']}, core {at['core']} of {at['cores']}, {at['date']}, load average "
-        f"{at['load']} before, {at['load_after']} after; jax {at['versions']['jax']}\n"
-        f"XLA flags {at['flags'] or 'none'}"
+        f"{at['load']} before, {at['load_after']} after; jax {at['versions']['jax']}"
     )
+    grid.add_row(f"XLA flags: {at['flags'] or 'none'}")
     return grid
 
 
 def _compared(found: dict[str, Any]) -> Table:
     lanes = list(found["ours"])
-    made = _table(
-        f"Row {found['row']}: nanoseconds per trial and step, and how many times ours that is",
-        "",
-        *(f"{n} trial{'s' * (n != '1')}" for n in lanes),
-    )
+    made = _table("", *(f"{n} trial{'s' * (n != '1')}" for n in lanes))
 
     def add(name: str, timed: dict[str, dict], compare: bool = True) -> None:
         ours = found["ours"] if compare else {}
         made.add_row(name, *(_cell(timed.get(n), ours.get(n)) for n in lanes))
 
-    add("ours, a lane for each trial", found["ours"], compare=False)
-    widths = " ".join(str(timed["width"]) for timed in found["as_run"].values())
-    add(f"ours, as `run` does it: blocks of {widths}", found["as_run"])
+    def widths(timed: dict[str, dict]) -> str:
+        return ", ".join(str(t["width"]) for t in timed.values())
+
+    add("ours, the better of these two", found["ours"], compare=False)
+    for way in ("exact", "as_run"):
+        add(f"  in blocks of {widths(found[way])}", found[way])
     made.add_section()
     for rule, timed in found["rules"].items():
-        add(f"ours, by {rule}", timed)
+        add(f"ours by {rule}", timed)
     made.add_section()
     for name, peer in found["peers"].items():
         if isinstance(peer, str):
-            made.add_row(name, peer)
+            made.add_row(f"{name}: {peer}")
             continue
         add(f"{name} {peer['version']} {peer['net']}", peer["no_flags"])
         if "our_flags" in peer:
-            add(f"{name} under our XLA flags", peer["our_flags"])
+            add("  under our XLA flags", peer["our_flags"])
     return made
 
 
@@ -449,29 +405,28 @@ def _cell(timed: dict | None, ours: dict | None = None) -> str:
 
 
 def _other_numbers(found: dict[str, Any]) -> Table:
-    made = _table("Other widths of the block, and more trials than lanes", "lanes", "trials", "ns")
+    made = _table("lanes", "trials", "ns", "lanes used")
     for width, timed in found["widths"].items():
         made.add_row(width, width, _cell(timed))
     made.add_section()
     for number, timed in found["refilled"].items():
-        used = f"  ({timed['lanes_used']:.0%} of the lanes used)"
-        made.add_row(str(WIDTH), number, _cell(timed) + used)
+        made.add_row(str(WIDTH), number, _cell(timed), f"{timed['lanes_used']:.0%}")
     return made
 
 
 def _other_tasks(found: dict[str, Any]) -> Table:
-    made = _table(f"Longer sequences and more symbols, {WIDTH} lanes", "task", "steps", "ns")
+    made = _table("task", "steps", "ns")
     for T, timed in found["lengths"].items():
         made.add_row(f"adding, T={T}", f"{timed['steps']:.0f}", _cell(timed))
     made.add_section()
-    for timed in found["symbols"]:
-        name = f"2c, q={timed['q']}, p={timed['p']}"
-        made.add_row(name, f"{timed['steps']:.0f}", _cell(timed))
+    for name, timed in found["symbols"].items():
+        q, p = name.split("-")
+        made.add_row(f"2c, q={q}, p={p}", f"{timed['steps']:.0f}", _cell(timed))
     return made
 
 
-def _table(title: str, *heads: str) -> Table:
-    made = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+def _table(*heads: str) -> Table:
+    made = Table(box=box.SIMPLE_HEAD)
     for i, head in enumerate(heads):
         made.add_column(head, justify="left" if i == 0 else "right", no_wrap=True)
     return made

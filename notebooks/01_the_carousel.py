@@ -288,11 +288,8 @@ assert cosine(flat(full.cell), flat(cut.cell)) > 0.9
 def reach(cell, params):
     """The largest share that each step has in the gradient of the last outputs."""
     shares = jax.jit(partial(analysis.gradient_by_step, cell))(params, letters)
-    return np.max([np.abs(s).max(axis=(0, *range(2, s.ndim))) for s in shares_of(shares)], axis=0)
-
-
-def shares_of(tree):
-    return jax.tree.leaves(jax.device_get(tree))
+    leaves = jax.tree.leaves(jax.device_get(shares))  # each (outputs, time, ...)
+    return np.max([np.abs(s).max(axis=(0, *range(2, s.ndim))) for s in leaves], axis=0)
 
 
 reaches = {
@@ -328,10 +325,11 @@ assert min(full_reach, cut_reach) > 1e-2 and old_reach < 1e-12
 # weights should have done something else there. The memory cells hear of every step, before any
 # training, and the cut takes next to nothing from that.
 #
-# What is gained by the cut: what must be known of the past fits into one number for each weight
-# that leads to a cell or its input gate, $\partial s / \partial w$, carried *forward*. Nothing
-# has to be stored for a way back. The compiler says how much working memory a form needs besides
-# its arguments and its result; compare with a sequence a hundred times as long.
+# What is gained by the cut: what must be known of the past fits into a few numbers, the traces
+# $\partial s / \partial w$ for each cell and each weight that leads to it or to its input gate.
+# They are carried *forward*; nothing has to be stored for a way back. The compiler says how much
+# working memory a form needs besides its arguments and its result; compare with a sequence a
+# hundred times as long.
 
 # %%
 longer = sequence._replace(
@@ -343,6 +341,7 @@ for name in ("bptt (full)", "truncated.online"):
     needed = [program.memory_analysis().temp_size_in_bytes for program in pair]
     print(f"{name:22}", *(f"{n:14,}" for n in needed))
     assert needed[1] == needed[0] if name == "truncated.online" else needed[1] > 50 * needed[0]
+print(f"of which traces: {analysis.trace_memory(topology)} numbers of 4 bytes")
 
 # %% [markdown]
 # ## 3. Gates at work
@@ -513,29 +512,32 @@ np.testing.assert_allclose(kept[: marks[0]], kept[: marks[0], :, :1].repeat(4, a
 np.testing.assert_allclose(X[between, :, 0], X[between, :, 1], atol=1e-3)
 np.testing.assert_allclose(Y[between, :, 0], Y[between, :, 1], atol=1e-3)
 assert gap.min() > 0.9 * gap[0] and at_mark > 5 * at_letter
+assert seen.output_gate.max(axis=1).mean() > 0.5
 assert all(np.abs(kept[-1, :, i] - kept[-1, :, j]).max() > 0.1 for i in range(4) for j in range(i))
 
 # %% [markdown]
 # That is the carousel at work. Up to the first mark the four readings are one, for they have
 # read the same. At the mark the input gate opens, the states of the readings that begin with `X`
-# and with `Y` jump apart, and the gate shuts. What has been written stays: there is nothing in
-# the loop that could wear it down, and none of the difference is lost while some forty letters
-# go by. The second mark makes two ways four.
+# and with `Y` jump apart, and the gate all but shuts. What has been written stays: nothing in the
+# loop wears it down, only something added later could undo it, and the difference outlives the
+# letters up to the second mark, which makes four ways of two.
 #
-# Two things in the figures are less tidy, and both are in the paper.
+# Two things in the figures are less tidy.
 #
 # * The lines between the marks are not level. An input gate that is only *nearly* shut lets a
-#   little in at every step, and what is written to a carousel adds up: *internal state drift*.
-#   The remedy is to start input gates with negative biases, as here with -2 and -4.
+#   little in at every step, and what is written to a carousel adds up: the paper calls it
+#   *internal state drift*. Its remedy is to start input gates with negative biases, here -2 and -4.
 # * The output gates do not wait for the end. Before the end no output is ever judged, so
-#   nothing asks them to keep the cells from the outputs. Read the bottom panel as what the net
-#   would answer if it were asked at that step.
+#   nothing asks them to keep the cells from the outputs. Read the bottom panel of the reading as
+#   what the net would answer if it were asked at that step.
 #
 # So, three answers. The carousel carries an error back over any number of steps with a factor of
 # exactly 1. The cut leaves that path alone, and needs a memory that does not grow with time. And
 # the gates learn when to write: not because anyone marked the marks, but because the error
 # reached the steps at which they were read.
 #
-# **To go on.** Give the topology `output_gates=False`, or leave out the initial input-gate
-# biases. Train with `lj.bptt` in place of `truncated.online`: is it better, or just slower? Add
-# `forget_gates=True` and look at the first figure again: what has become of the 1?
+# **To go on.** Change the key of the trials: how the two cells share the work differs from trial
+# to trial, what the text says should not. Give the topology `output_gates=False`, or leave out
+# the initial input-gate biases. Train with `lj.bptt` in place of `truncated.online`: is it
+# better, or just slower? Add `forget_gates=True` and see which assertion fails first: what has
+# become of the 1?

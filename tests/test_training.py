@@ -169,10 +169,12 @@ def test_any_optimizer_of_optax_will_do():
         return learning(settings)._replace(optimizer=optax.adam(settings.rate))
 
     trial = make_trial(build)
-    settings = Numbers(np.float32([0.01, 0.02]), np.float32([-1.0, 1.0]))
-    together = jax.jit(trial.advance)(begin(trial, settings, range(2)), 5)
-    single = begin(trial, lane(settings, [1]), [1])
-    alone = jax.jit(trial.advance)(single, 5)
+    settings = Numbers(np.float32([0.01, 0.02, 0.02]), np.float32([-1.0, 1.0, 1.0]))
+    before = begin(trial, settings, range(3))
+    before = before._replace(phase=np.array([0, 0, IDLE], np.int32))
+    together = jax.jit(trial.advance)(before, 5)
+    alone = jax.jit(trial.advance)(begin(trial, lane(settings, [1]), [1]), 5)
     assert_close(lane(together, [1]), numbers(alone), 1e-5)
+    assert_same(lane(together, 2), lane(before, 2))  # nor does its optimizer know a tick
     with pytest.raises(AssertionError):
         assert_close(lane(together, [0]), numbers(alone), 1e-5)

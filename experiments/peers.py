@@ -201,7 +201,7 @@ def main() -> None:
     asked = parser.parse_args()
     if asked.name in LANELESS and asked.lanes != [1]:
         parser.error(f"{asked.name} trains one trial at a time")
-    steps = mean_length(ROW.task())
+    steps = mean_length(ROW)
 
     def sample(lanes: int) -> Sample:
         if asked.name in LANELESS:

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,8 +33,8 @@ from experiments.results import versions
 from lstm_jax.gradients import truncated
 from lstm_jax.gradients.bptt import bptt
 from lstm_jax.tasks import random_lag
-from lstm_jax.training import TESTING, Trial, make_trial
-from lstm_jax.types import Rule, Task
+from lstm_jax.training import TESTING, make_trial
+from lstm_jax.types import Rule
 
 ROW = ROWS["4-100"]
 RULES: dict[str, Rule] = {
@@ -111,10 +111,12 @@ def fastest(prepare: Callable[[], Any], run: Callable[[Any, int], Any], seconds:
     return least(samples)
 
 
-def mean_length(task: Task, number: int = 4096) -> float:
+@cache
+def mean_length(row: Row, number: int = 4096) -> float:
     """Steps of a sequence, the mean of many."""
+    sample = row.task().sample
     keys = jax.random.split(jax.random.key(SEED), number)
-    return float(jax.jit(jax.vmap(lambda key: task.sample(key).length))(keys).mean())
+    return float(jax.jit(jax.vmap(lambda key: sample(key).length))(keys).mean())
 
 
 # -- ours -------------------------------------------------------------------------------------
@@ -141,7 +143,7 @@ def engine(row: Row, width: int, rule: Rule | None = None, cap: int | None = Non
         built = build(row)(numbers)
         return built._replace(rule=rule or built.rule, cap=cap or built.cap, test=0)
 
-    trial: Trial = make_trial(experiment)
+    trial = make_trial(experiment)
     numbers = jax.tree.map(lambda a: np.moveaxis(a, 0, -1), for_trials(settings(row), width))
     key = jax.random.key(SEED)
 
@@ -151,7 +153,7 @@ def engine(row: Row, width: int, rule: Rule | None = None, cap: int | None = Non
         return jax.vmap(trial.init, in_axes=(0, -1), out_axes=-1)(keys, numbers)
 
     advance = jax.jit(trial.advance, donate_argnums=0)
-    return Engine(lambda ids: fill(ids, numbers), advance, mean_length(row.task()))
+    return Engine(lambda ids: fill(ids, numbers), advance, mean_length(row))
 
 
 def time_block(row: Row, width: int, seconds: float, rule: Rule | None = None) -> dict[str, Any]:
@@ -207,13 +209,13 @@ def bench(lanes: tuple[int, ...], seconds: float, peers: bool) -> dict[str, Any]
       peers: time the nets of other libraries too, where they are installed.
 
     Returns:
-      What JSON can hold. Times are in nanoseconds per trial and step: `ns` by the clock,
-      `cpu_ns` by the processor. By number of trials: `exact`, in a block of so many lanes;
-      `as_run`, in the blocks that `run` puts them in; `ours`, the faster of these two; each
-      of `rules` in the same way; each of `peers` (see `peers.time_peer`). `widths` by lanes of the
-      block; `refilled` for more trials than lanes; `lengths` by T and `symbols` by q and p
-      at 32 lanes. `ratios` says how many times as long as ours a rule or a peer takes, a
-      peer under the flags that suit it better and under none.
+      What JSON can hold. Times are in nanoseconds per trial and step, `ns` by the clock
+      and `cpu_ns` by the processor. By number of trials: `exact`, in a block of so many
+      lanes; `as_run`, in blocks as `run` makes them; `ours`, the faster of these two; each
+      of `rules` likewise; each of `peers` (see `peers.time_peer`). `refilled`: more trials
+      than lanes. `widths` by lanes of a full block; at 32 lanes `lengths` by T and
+      `symbols` by q and p. `ratios`: how many times as long as ours a rule or a peer
+      takes, a peer under the XLA flags that suit it better and under none.
     """
     with one_core() as core:
         found: dict[str, Any] = {"machine": machine(core), "row": ROW.name, "seconds": seconds}
@@ -237,42 +239,53 @@ def time_peers(lanes: tuple[int, ...], seconds: float) -> dict[str, Any]:
     return found
 
 
-def time_ours(lanes: tuple[int, ...], seconds: float) -> dict[str, Any]:
-    """The parts of `bench` that need this library only."""
-    blocks: dict[tuple, dict] = {}
+class Blocks:
+    """How long blocks take, each measured when it is first asked for."""
 
-    def block(width: int, row: Row = ROW, rule: str | None = None) -> dict[str, Any]:
+    def __init__(self, seconds: float):
+        self._seconds = seconds
+        self._timed: dict[tuple, dict] = {}
+
+    def full(self, width: int, row: Row = ROW, rule: str | None = None) -> dict[str, Any]:
+        """A trial in every lane."""
         asked = (width, row.name, rule)
-        if asked not in blocks:
+        if asked not in self._timed:
             _say(f"row {row.name}, {width} lanes" + (f", {rule}" if rule else ""))
-            blocks[asked] = time_block(row, width, seconds, RULES[rule] if rule else None)
-        return blocks[asked]
+            by = RULES[rule] if rule else None
+            self._timed[asked] = time_block(row, width, self._seconds, by)
+        return self._timed[asked]
 
-    def in_blocks(number: int, width: int, rule: str | None = None) -> dict[str, Any]:
-        """So many trials in blocks of some width, lanes idle where they do not fill it."""
-        timed, share = block(width, rule=rule), -(-number // width) * width / number
+    def holding(self, trials: int, width: int, rule: str | None = None) -> dict[str, Any]:
+        """So many trials, lanes idle where they do not fill blocks of this width."""
+        timed = self.full(width, rule=rule)
+        share = -(-trials // width) * width / trials
         idle = {kind: round(timed[kind] * share, 2) for kind in ("ns", "cpu_ns")}
         return {**timed, **idle, "width": width}
 
-    def as_run(number: int, rule: str | None = None) -> dict[str, Any]:
-        return in_blocks(number, Job(ROW, LITERAL, number).lanes, rule)
+    def as_run(self, trials: int, rule: str | None = None) -> dict[str, Any]:
+        """In blocks as wide as `python -m experiments run` makes them."""
+        return self.holding(trials, Job(ROW, LITERAL, trials).lanes, rule)
 
-    def better(number: int, rule: str | None = None) -> dict[str, Any]:
-        ways = in_blocks(number, number, rule), as_run(number, rule)
+    def better(self, trials: int, rule: str | None = None) -> dict[str, Any]:
+        """As run, or in one block of just so many lanes, whichever is faster."""
+        ways = self.holding(trials, trials, rule), self.as_run(trials, rule)
         return min(ways, key=lambda timed: timed["ns"])
 
+
+def time_ours(lanes: tuple[int, ...], seconds: float) -> dict[str, Any]:
+    """The parts of `bench` that need this library only."""
+    blocks = Blocks(seconds)
     found = {
-        "ours": {str(n): better(n) for n in lanes},
-        "exact": {str(n): in_blocks(n, n) for n in lanes},
-        "as_run": {str(n): as_run(n) for n in lanes},
-        "rules": {rule: {str(n): better(n, rule) for n in lanes} for rule in RULES},
-        "widths": {str(n): block(n) for n in WIDTHS},
+        "ours": {str(n): blocks.better(n) for n in lanes},
+        "exact": {str(n): blocks.holding(n, n) for n in lanes},
+        "as_run": {str(n): blocks.as_run(n) for n in lanes},
+        "rules": {rule: {str(n): blocks.better(n, rule) for n in lanes} for rule in RULES},
+        "widths": {str(n): blocks.full(n) for n in WIDTHS},
+        "lengths": {str(T): blocks.full(WIDTH, ROWS[f"4-{T}"]) for T in LENGTHS},
+        "symbols": {f"{q}-{p}": blocks.full(WIDTH, with_symbols(q, p)) for q, p in SYMBOLS},
     }
-    _say(f"{REFILLED} trials in blocks of {WIDTH}")
-    found["refilled"] = time_refilled(REFILLED, 2 * seconds, block(WIDTH))
-    found["lengths"] = {str(T): block(WIDTH, ROWS[f"4-{T}"]) for T in LENGTHS}
-    found["symbols"] = {f"{q}-{p}": block(WIDTH, with_symbols(q, p)) for q, p in SYMBOLS}
-    return found
+    _say(f"{' and '.join(map(str, REFILLED))} trials")
+    return {**found, "refilled": time_refilled(REFILLED, 2 * seconds, blocks.full(WIDTH))}
 
 
 def ratios(found: dict[str, Any]) -> dict[str, dict[str, float]]:

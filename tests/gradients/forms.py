@@ -23,7 +23,8 @@ TRUNCATED = {
     "online": truncated.online,
 }
 RULES = {**TRUNCATED, "bptt": bptt}
-FEW = ("1997", "bottom-up as in 2a", "everything")  # these three turn nearly every switch
+FEW = ("1997", "bottom-up as in 2a", "everything")  # these turn nearly every switch
+TWO = ("1997", "everything")
 
 
 class Problem(NamedTuple):
@@ -79,9 +80,9 @@ def alive(learned: Learned, length: int) -> Learned:
 
 
 @lru_cache
-def learner(topology: Topology):
+def learner(topology: Topology, names: tuple[str, ...] = tuple(RULES)):
     """`(params, sequence) -> {rule: Learned}`, compiled once for all tests."""
-    rules = {name: rule(net_of(topology), squared_error) for name, rule in RULES.items()}
+    rules = {name: RULES[name](net_of(topology), squared_error) for name in names}
     return jax.jit(lambda params, sequence: {n: r(params, sequence) for n, r in rules.items()})
 
 
@@ -94,7 +95,7 @@ def expect(rule: str, given: Problem) -> tuple[float, np.ndarray, np.ndarray]:
 
 def assert_agree(learned: dict[str, Learned], given: Problem, tolerance: float) -> None:
     """What all rules say is what the twin says."""
-    assert set(learned) == set(RULES)
+    assert set(learned) >= set(TRUNCATED)
     for rule, found in learned.items():
         error, outputs, gradient = expect(rule, given)
         outputs = outputs[-1:] if len(found.outputs) == 1 else outputs

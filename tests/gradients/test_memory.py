@@ -42,12 +42,12 @@ def test_new_numbers_are_no_new_trace(rule):
         return squared_error(output, target)
 
     learn = jax.jit(RULES[rule](net_of(TOPOLOGY), counting))
-    learn(*problem(TOPOLOGY, 1, 3).ask())
+    learn.trace(*problem(TOPOLOGY, 1, 3).ask())
     once = len(traced)
     for steps in range(1, STEPS + 1):
-        learn(*problem(TOPOLOGY, steps, steps).ask())
+        learn.trace(*problem(TOPOLOGY, steps, steps).ask())
     assert len(traced) == once > 0
-    learn(*problem(TOPOLOGY, 1, 3).symbolic().ask_symbols())  # control: another type
+    learn.trace(*problem(TOPOLOGY, 1, 3).symbolic().ask_symbols())  # control: another type
     assert len(traced) > once
 
 

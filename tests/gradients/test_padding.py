@@ -81,11 +81,10 @@ def test_what_lives_does_change_something():  # control
             assert_untouched({**clean, rule: learned[rule]}, clean, 5)
 
 
-@pytest.mark.parametrize("steps", [5, 13])
-def test_padding_of_any_length(steps, x64):
+def test_padding_of_any_length(x64):
     given = problem(TOPOLOGY, 7, 5)
     params = to_params(*given[:2])
-    padded = learner(TOPOLOGY)(params, to_sequence(*given[2:], steps=steps))
+    padded = learner(TOPOLOGY)(params, to_sequence(*given[2:], steps=13))
     clean = learner(TOPOLOGY)(*given.ask())
     for rule in RULES:
         assert_close(alive(padded[rule], 5), alive(clean[rule], 5), 1e-14)

@@ -1,0 +1,180 @@
+"""What `bench` returns and shows; how long anything takes is not asserted."""
+
+import json
+import os
+import threading
+from types import SimpleNamespace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from rich.console import Console
+
+from experiments import peers, timing
+from experiments.paper import ROWS
+from lstm_jax.gradients.bptt import bptt
+from lstm_jax.training import _draw
+
+LANES = (1, 10, 32)
+
+
+def fake_block(row, width, seconds, rule=None):
+    """A block takes 100 ns per trial and step alone, 5 more for every other lane; rules thrice."""
+    ns = (95.0 + 5 * width) / width * (3 if rule else 1)
+    return {"ns": ns, "cpu_ns": ns / 2, "sequences": 7, "repetitions": 3, "steps": 105.0}
+
+
+def fake_peer(name, lanes, seconds, flags):
+    timed = {"ns": 1000.0 if flags else 2000.0, "cpu_ns": 1.0, "sequences": 1, "repetitions": 3}
+    return {str(n): timed for n in lanes}
+
+
+def faked(monkeypatch, **fakes):
+    monkeypatch.setattr(timing, "time_block", fake_block)
+    monkeypatch.setattr(
+        timing,
+        "time_refilled",
+        lambda numbers, seconds, block: {str(n): {**block, "lanes_used": 0.5} for n in numbers},
+    )
+    for name, fake in fakes.items():
+        monkeypatch.setattr(peers, name, fake)
+
+
+def text(result):
+    console = Console(width=200)
+    with console.capture() as capture:
+        console.print(timing.table(result))
+    return capture.get()
+
+
+def test_the_result_is_complete_and_json_can_hold_it(monkeypatch):
+    faked(monkeypatch, find_spec=lambda name: name, version=lambda name: "9.9", ask_peer=fake_peer)
+    result = timing.bench(LANES, 0.01, True)
+    assert json.loads(json.dumps(result)) == result
+    assert set(result) == {
+        *("machine", "row", "seconds", "ours", "exact", "as_run", "rules", "widths"),
+        *("refilled", "lengths", "symbols", "peers", "ratios"),
+    }
+    machine = result["machine"]
+    assert {"cpu", "core", "flags", "versions", "date", "load", "load_after"} <= set(machine)
+    assert machine["flags"] == os.environ["XLA_FLAGS"] != ""
+    assert set(result["refilled"]) == {"100", "1000"}
+    assert set(result["lengths"]) == {"100", "500", "1000"} and "200-4000" in result["symbols"]
+    assert [t["width"] for t in result["as_run"].values()] == [16, 16, 32]
+    assert [t["width"] for t in result["exact"].values()] == [1, 10, 32]
+    assert list(result["peers"]["torch"]["best"]) == ["1"]
+    shown = text(result)
+    for word in (
+        "flax 9.9 OptimizedLSTMCell",
+        "1,000.0  (10.0x)",
+        "under our XLA flags",
+        "q=200, p=4000",
+    ):
+        assert word in shown
+
+
+def test_ratios_and_idle_lanes(monkeypatch):
+    faked(monkeypatch, find_spec=lambda name: name, version=lambda name: "9.9", ask_peer=fake_peer)
+    result = timing.bench(LANES, 0.01, True)
+    # 16 lanes take 175 in all, so that 10 trials in them take 17.5; 10 lanes take 14.5
+    assert result["as_run"]["10"]["ns"] == pytest.approx(17.5, abs=0.01)
+    assert result["ours"]["10"]["ns"] == result["exact"]["10"]["ns"] == 14.5
+    ratios = result["ratios"]
+    assert set(ratios) == {*timing.RULES, *(p + s for p in peers.PEERS for s in ("", ", no flags"))}
+    assert ratios["definition"] == {"1": 3, "10": 3, "32": 3}
+    assert ratios["flax"]["1"] == 10 and ratios["flax, no flags"]["1"] == 20
+    assert ratios["equinox"]["10"] == pytest.approx(1000 / 14.5, abs=0.01)
+    assert ratios["torch"] == ratios["torch, no flags"] == {"1": 20}
+
+
+def test_peers_that_are_missing_or_fail(monkeypatch):
+    faked(monkeypatch, find_spec=lambda name: None)
+    result = timing.bench((1,), 0.01, True)
+    assert result["peers"] == dict.fromkeys(peers.PEERS, "not installed (make peers)")
+    assert set(result["ratios"]) == set(timing.RULES)
+    assert text(result).count("not installed (make peers)") == 3
+    faked(monkeypatch, find_spec=lambda name: name, ask_peer=lambda *_: "failed: no memory")
+    assert "flax: failed: no memory" in text(timing.bench((1,), 0.01, True))
+    assert timing.bench((1,), 0.01, False)["peers"] == {}
+
+
+def test_a_peer_is_asked_in_a_process_of_its_own():
+    answer = peers.ask_peer("abacus", (1,), 0.01, "")
+    assert answer.startswith("failed: ") and "invalid choice: 'abacus'" in answer
+
+
+def test_real_blocks(monkeypatch):
+    made = timing.engine(ROWS["4-100"], 2, cap=16)  # compiled once for all of this
+    monkeypatch.setattr(timing, "WIDTH", 2)
+    monkeypatch.setattr(timing, "engine", lambda *_, cap=None: made)
+    one = timing.time_block(ROWS["4-100"], 2, 0.01)
+    assert one["ns"] > 0 and one["cpu_ns"] > 0 and one["repetitions"] >= 3
+    assert one["steps"] == pytest.approx(105, abs=0.5)
+    many = timing.time_refilled((3, 5), 1e-3, {"ns": 100.0, "steps": 105.0}).values()
+    assert [t["lanes_used"] for t in many] == [0.75, 0.833]
+    assert [t["sequences"] for t in many] == [16, 16]  # 1e-3 s for 3 x 2 x 105 steps
+    assert all(t["ns"] > 0 for t in many)
+
+
+def test_nanoseconds_per_trial_and_step():
+    sample = timing.least([timing.Sample(3.0, 0.5, 10, 1), timing.Sample(1.0, 0.6, 10, 1)])
+    assert sample == timing.Sample(1.0, 0.5, 10, 2)
+    timed = sample.per_step(trials=2, steps=50.0)
+    assert timed == {"ns": 1e6, "cpu_ns": 5e5, "sequences": 10, "repetitions": 2}
+
+
+def test_preparing_is_not_timed_and_every_repetition_is_prepared():
+    prepared, ran = [], []
+    timing.fastest(lambda: prepared.append(0), lambda _, n: ran.append(n), 1e-6)
+    assert len(prepared) == len(ran) >= 4 and ran[:2] == [1, 1]
+
+
+def test_any_number_of_symbols():
+    row = timing.with_symbols(200, 4000)
+    assert (
+        row.inputs == row.task().inputs == 4004
+        and row.task().steps == ROWS["2c-200-200"].task().steps
+    )
+
+
+def test_one_core_is_given_back():
+    before = os.sched_getaffinity(0)
+    wait = threading.Event()
+    thread = threading.Thread(target=wait.wait)
+    thread.start()
+    with timing.one_core() as core:
+        assert os.sched_getaffinity(0) == os.sched_getaffinity(thread.native_id) == {core}
+    assert os.sched_getaffinity(0) == os.sched_getaffinity(thread.native_id) == before
+    wait.set()
+    thread.join()
+
+
+def test_peers_see_the_sequences_that_our_trials_see():
+    task, none = ROWS["4-100"].task(), jnp.zeros(2, jnp.int32)
+
+    @jax.jit
+    def fifth():
+        keys = [jax.random.fold_in(jax.random.key(timing.SEED), i) for i in range(2)]
+        state = SimpleNamespace(
+            key=jnp.stack([jax.random.key_data(key) for key in keys], axis=-1),
+            phase=none,
+            sequences=none + 5,
+            tally=SimpleNamespace(sequences=none),
+        )
+        return _draw(task, state), peers.training_sequence(keys[1], 5)
+
+    ours, theirs = fifth()
+    assert int(theirs.length) == int(ours.length[1])
+    assert np.array_equal(theirs.inputs, ours.inputs[..., 1])
+    assert np.array_equal(theirs.targets, ours.targets[..., 1])
+
+
+def test_a_peer_trains():
+    def apply(params, inputs, length):
+        return params @ inputs[length - 1]
+
+    net = peers.Net(lambda key: jax.random.normal(key, (1, 2)), apply)
+    sample = peers.time_jax(net, 2, 1e-3)
+    assert sample.seconds > 0 and sample.repetitions >= 3
+    assert set(timing.RULES.values()) >= {bptt}

@@ -50,7 +50,7 @@ class Folder(Storage):
         self._records = folder / f"records.{process}.jsonl"
         self._checkpoint = (folder / f"checkpoint.{process}").absolute()
         self._folder = folder
-        self._saved = 0
+        self._process = process
 
     def records(self) -> list[dict]:
         """Records of all finished trials; half a line at the end is cut off."""
@@ -106,6 +106,9 @@ class Folder(Storage):
                     return None
                 saved = manager.restore(manager.latest_step(), args=_orbax().args.StandardRestore())
             leaves, tree = jax.tree.flatten(like)
+            wanted = {str(i): leaf for i, leaf in enumerate(leaves) if leaf.size}
+            if _but_lanes(saved["state"]) != _but_lanes(wanted):
+                raise ValueError("its arrays have other shapes")
             leaves = [
                 np.asarray(saved["state"][str(i)]) if leaf.size else leaf
                 for i, leaf in enumerate(leaves)
@@ -118,7 +121,16 @@ class Folder(Storage):
             ) from error
 
     def _manager(self):
-        options = _orbax().CheckpointManagerOptions(max_to_keep=1)
+        # every process keeps its own and waits for no other
+        alone = _orbax().options.MultiprocessingOptions(
+            primary_host=self._process,
+            active_processes={self._process},
+            barrier_sync_key_prefix=f"process{self._process}",
+        )
+        self._checkpoint.mkdir(exist_ok=True)
+        options = _orbax().CheckpointManagerOptions(
+            max_to_keep=1, create=False, multiprocessing_options=alone
+        )
         return _orbax().CheckpointManager(self._checkpoint, options=options)
 
 
@@ -141,7 +153,9 @@ def open_storage(folder: Path | str | None, identity: dict, process: int = 0) ->
             os.replace(part, path)
         try:
             found = json.loads(path.read_text())
-        except json.JSONDecodeError as error:
+            if not isinstance(found, dict):
+                raise ValueError(f"a {type(found).__name__} and no object")
+        except ValueError as error:
             raise RunError(f"{path} is not JSON ({error}); give another folder") from error
     changed = sorted(k for k in {*found, *identity} if found.get(k) != identity.get(k))
     if changed:
@@ -162,6 +176,10 @@ def _clear_errors(folder: Path, kind: type[Exception] = OSError) -> Iterator[Non
             f"cannot use {folder}: {_first_line(error)}; make room or give a folder that "
             "can be written, then start again: what is recorded is kept"
         ) from error
+
+
+def _but_lanes(leaves: dict) -> dict:
+    return {name: (leaf.shape[:-1], leaf.dtype) for name, leaf in leaves.items()}
 
 
 def _first_line(error: Exception) -> str:

@@ -111,17 +111,19 @@ def run_trials(
       RunError: the folder belongs to another run, or cannot be read or written.
     """
     here = _check(number, lanes, devices)
+    _check_settings(settings, number)
     program = _compile(trial, key, settings, lanes, here)
     storage = open_storage(folder, {**(identity or {}), "lanes": lanes}, jax.process_index())
     mine = range(jax.process_index(), number, jax.process_count())
     records = {r["trial"]: r for r in storage.records() if r["trial"] in mine}
     began = saved = time.monotonic()
-    for block, finished in _chunks(program, _take_up(program, storage, records), records, mine):
+    block = _take_up(program, storage, records, mine)
+    for block, finished in _chunks(program, block, records, mine):  # noqa: B020
         for one in finished:
+            if on_finished:  # before the record, without which the trial would run again
+                on_finished(one)
             storage.append(one.record)
             records[one.record["trial"]] = one.record
-            if on_finished:
-                on_finished(one)
         now = time.monotonic()
         if on_chunk:
             on_chunk(_progress(records, block, len(mine), now - began))
@@ -155,6 +157,15 @@ def _check(number: int, lanes: int, devices: int | None) -> int:
             "jax.config.update('jax_num_cpu_devices', n) before the first computation"
         )
     return devices or here
+
+
+def _check_settings(settings: Any, number: int) -> None:
+    for leaf in jax.tree.leaves(settings):
+        if np.shape(leaf)[:1] != (number,):
+            raise ValueError(
+                f"expected settings with a leading axis of {number}, one entry a trial, got an "
+                f"array of shape {np.shape(leaf)}; repeat what all trials share"
+            )
 
 
 def _compile(trial: Trial, key: Key, settings: Any, lanes: int, devices: int) -> _Program:
@@ -197,7 +208,7 @@ def _compile(trial: Trial, key: Key, settings: Any, lanes: int, devices: int) ->
         order=np.arange(width).reshape(devices, lanes).T.reshape(-1),
         empty=empty,
         refill=refill,
-        advance=jax.jit(advance, donate_argnums=0),
+        advance=jax.jit(advance, donate_argnums=0, out_shardings=shardings),
         place=lambda state: jax.device_put(state, shardings),
     )
 
@@ -263,7 +274,7 @@ def _record(trial: int, state: TrialState) -> dict:
         "sequences": int(state.sequences),
         "reached": [int(n) for n in state.reached],
         "test": test if solved and count else None,
-        "curve": [None if np.isnan(e) else float(e) for e in state.curve.error],
+        "curve": [float(e) if np.isfinite(e) else None for e in state.curve.error],
     }
 
 
@@ -279,14 +290,14 @@ def _progress(records: dict, block: Block, trials: int, seconds: float) -> Progr
     )
 
 
-def _take_up(program: _Program, storage: Storage, records: dict) -> Block:
+def _take_up(program: _Program, storage: Storage, records: dict, mine: range) -> Block:
     """The block as it was last saved, in lanes of this run; empty if there is none."""
     state, ids = program.empty(), np.full(program.width, -1)
     saved = storage.load(state)
     if saved is None:
         return Block(state, ids)
     saved_state, saved_ids = saved
-    going = [lane for lane, i in enumerate(saved_ids) if i >= 0 and i not in records]
+    going = [lane for lane, i in enumerate(saved_ids) if i in mine and i not in records]
     lanes = program.order[: len(going)]
     going = going[: len(lanes)]
     ids[lanes] = saved_ids[going]

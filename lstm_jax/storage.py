@@ -129,7 +129,10 @@ class Folder(Storage):
         )
         self._checkpoint.mkdir(exist_ok=True)
         options = _orbax().CheckpointManagerOptions(
-            max_to_keep=1, create=False, multiprocessing_options=alone
+            max_to_keep=1,
+            create=False,
+            enable_async_checkpointing=False,  # its signals come from process 0 alone
+            multiprocessing_options=alone,
         )
         return _orbax().CheckpointManager(self._checkpoint, options=options)
 

@@ -208,10 +208,10 @@ def bench(
       json: as JSON.
     """
     jobs.check_numbers(seconds=seconds, **{f"lanes {n}": n for n in lanes})
-    from experiments import timing
+    from experiments import timing, timing_tables
 
     found = timing.bench(tuple(lanes), seconds, peers)
-    return _tell(json, lambda: found, lambda: [timing.table(found)])
+    return _tell(json, lambda: found, lambda: [timing_tables.table(found)])
 
 
 def demo() -> int:

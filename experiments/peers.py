@@ -26,7 +26,8 @@ import optax
 from jax import lax
 
 from experiments.files import HERE
-from experiments.timing import ROW, SEED, Sample, fastest, mean_length
+from experiments.stopwatch import Sample, fastest
+from experiments.timing import ROW, SEED, mean_length
 from lstm_jax.types import Array, Key, Sequence
 
 PEERS = {"flax": "OptimizedLSTMCell", "equinox": "LSTMCell", "torch": "nn.LSTM"}

@@ -2,7 +2,6 @@
 
 import json
 import os
-import threading
 from types import SimpleNamespace
 
 import jax
@@ -11,7 +10,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from experiments import peers, timing
+from experiments import peers, timing, timing_tables
 from experiments.paper import ROWS
 from lstm_jax.gradients.bptt import bptt
 from lstm_jax.training import _draw
@@ -44,7 +43,7 @@ def faked(monkeypatch, **fakes):
 def text(result):
     console = Console(width=200)
     with console.capture() as capture:
-        console.print(timing.table(result))
+        console.print(timing_tables.table(result))
     return capture.get()
 
 
@@ -53,7 +52,7 @@ def test_the_result_is_complete_and_json_can_hold_it(monkeypatch):
     result = timing.bench(LANES, 0.01, True)
     assert json.loads(json.dumps(result)) == result
     assert set(result) == {
-        *("machine", "row", "seconds", "ours", "exact", "as_run", "rules", "widths"),
+        *("machine", "row", "seconds", "width", "ours", "exact", "as_run", "rules", "widths"),
         *("refilled", "lengths", "symbols", "peers", "ratios"),
     }
     machine = result["machine"]
@@ -117,37 +116,12 @@ def test_real_blocks(monkeypatch):
     assert all(t["ns"] > 0 for t in many)
 
 
-def test_nanoseconds_per_trial_and_step():
-    sample = timing.least([timing.Sample(3.0, 0.5, 10, 1), timing.Sample(1.0, 0.6, 10, 1)])
-    assert sample == timing.Sample(1.0, 0.5, 10, 2)
-    timed = sample.per_step(trials=2, steps=50.0)
-    assert timed == {"ns": 1e6, "cpu_ns": 5e5, "sequences": 10, "repetitions": 2}
-
-
-def test_preparing_is_not_timed_and_every_repetition_is_prepared():
-    prepared, ran = [], []
-    timing.fastest(lambda: prepared.append(0), lambda _, n: ran.append(n), 1e-6)
-    assert len(prepared) == len(ran) >= 4 and ran[:2] == [1, 1]
-
-
 def test_any_number_of_symbols():
     row = timing.with_symbols(200, 4000)
     assert (
         row.inputs == row.task().inputs == 4004
         and row.task().steps == ROWS["2c-200-200"].task().steps
     )
-
-
-def test_one_core_is_given_back():
-    before = os.sched_getaffinity(0)
-    wait = threading.Event()
-    thread = threading.Thread(target=wait.wait)
-    thread.start()
-    with timing.one_core() as core:
-        assert os.sched_getaffinity(0) == os.sched_getaffinity(thread.native_id) == {core}
-    assert os.sched_getaffinity(0) == os.sched_getaffinity(thread.native_id) == before
-    wait.set()
-    thread.join()
 
 
 def test_peers_see_the_sequences_that_our_trials_see():

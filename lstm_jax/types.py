@@ -135,3 +135,20 @@ class Loss(Protocol):
 
 Learn = Callable[[Params, Sequence], Learned]
 Rule = Callable[[Cell, Loss], Learn]
+
+
+class Stepwise(NamedTuple):
+    """A rule taken one step at a time: weights may change between any two steps.
+
+    Attributes:
+      init: `(params, lanes) -> memory`, before the first step; `lanes` is `()` by default.
+        The memory is a pytree; what the rule carries of the net and of its past.
+      update: `(params, memory, x, target, mask) -> (memory, Learned)`. The gradient is
+        that of this step's error alone; `outputs` are `(outputs, *lanes)`, without time.
+    """
+
+    init: Callable[..., Any]
+    update: Callable[[Params, Any, Array, Array, Array], tuple[Any, Learned]]
+
+
+StepRule = Callable[[Cell, Loss], Stepwise]

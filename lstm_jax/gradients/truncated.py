@@ -13,7 +13,6 @@ through time is the carousel, s(t-1) -> s(t) (appendix A.1 of the paper).
                  functions, which can change weights at every step
 """
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -23,7 +22,18 @@ from jax import lax
 
 from lstm_jax.gradients.bptt import bptt
 from lstm_jax.losses import sequence_error
-from lstm_jax.types import Array, Cell, Learn, Learned, Loss, NetInputs, Params, Sequence, State
+from lstm_jax.types import (
+    Array,
+    Cell,
+    Learn,
+    Learned,
+    Loss,
+    NetInputs,
+    Params,
+    Sequence,
+    State,
+    Stepwise,
+)
 from lstm_jax.wiring import at_step, at_targets, fold, freeze, start, watch
 
 
@@ -84,19 +94,6 @@ class Traces(NamedTuple):
 
     state: State
     rows: Any
-
-
-class Stepwise(NamedTuple):
-    """The truncated gradient one step at a time.
-
-    Attributes:
-      init: `(params, lanes) -> Traces`, before the first step.
-      update: `(params, traces, x, target, mask) -> (traces, Learned)`. The gradient is that
-        of this step's error alone; weights may change between any two steps.
-    """
-
-    init: Callable[..., Traces]
-    update: Callable[[Params, Traces, Array, Array, Array], tuple[Traces, Learned]]
 
 
 def stepwise(net: Cell, loss: Loss) -> Stepwise:

@@ -3,6 +3,7 @@
 A trial trains, validates if its stopping rule asks for it, is tested once it has
 stopped, and is then done. Every lane does this on its own: a tick draws one sequence
 in every lane, learns from it where the lane trains, and counts where it tests.
+Weights change once a sequence (the paper's choice) or at every step with an error.
 """
 
 from collections.abc import Callable
@@ -11,47 +12,17 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jax import lax
 
-from lstm_jax.columns import add_occurring, occurring
-from lstm_jax.stopping import Judge, Judgement, Stop
-from lstm_jax.types import Array, Cell, Key, Loss, Params, Rule, Sequence, Task
+from lstm_jax.learning import Experiment, Weights, fresh, learn
+from lstm_jax.stopping import Judgement
+from lstm_jax.types import Array, Key, Params, Sequence, Task
 from lstm_jax.wiring import freeze
+
+__all__ = ["Experiment", "Trial", "TrialState", "curve_points", "make_trial"]
 
 TRAINING, VALIDATING, TESTING, SOLVED, CAPPED, DIVERGED, IDLE = range(7)
 PHASES = ("training", "validating", "testing", "solved", "capped", "diverged", "idle")
-
-
-class Experiment(NamedTuple):
-    """All that a trial needs.
-
-    Attributes:
-      net: a cell whose outputs stand beside the targets.
-      task: where sequences come from.
-      rule: how the net learns, `gradients.truncated.online` say.
-      loss: the error of one step.
-      optimizer: an optax transformation; numbers in it may be `(*lanes)` arrays.
-      judge: when a sequence is right.
-      stop: when training is over.
-      cap: training sequences after which a trial that has not stopped has failed.
-      test: sequences in the test that follows training.
-      sparse: change only the weights of symbols that occur, at a cost that does not
-        grow with the number of symbols. It pays where that is several times the number
-        of steps, and needs an optimizer without state whose update is linear in the
-        gradient: plain SGD.
-    """
-
-    net: Cell
-    task: Task
-    rule: Rule
-    loss: Loss
-    optimizer: optax.GradientTransformation
-    judge: Judge
-    stop: Stop
-    cap: int
-    test: int
-    sparse: bool = False
 
 
 class Tally(NamedTuple):
@@ -84,8 +55,9 @@ class TrialState(NamedTuple):
     Attributes:
       key: `(2, *lanes)` uint32, key data: all randomness of the trial.
       settings: numbers that may differ from lane to lane.
-      params, opt_state: what learns.
+      params, opt_state, memory: what learns (`learning.Weights`).
       stop: state of the stopping rule.
+      growth: state of the growth rule; None without.
       phase: `(*lanes)` int32, index into `PHASES`.
       sequences: `(*lanes)` int32, training sequences so far.
       reached: `(criteria, *lanes)` int32, sequences when a criterion first held, or -1.
@@ -97,7 +69,9 @@ class TrialState(NamedTuple):
     settings: Any
     params: Params
     opt_state: Any
+    memory: Any
     stop: Any
+    growth: Any
     phase: Array
     sequences: Array
     reached: Array
@@ -135,26 +109,21 @@ def make_trial(build: Callable[[Any], Experiment]) -> Trial:
       `Trial(init, advance)`, both pure. The result depends on the key and the settings alone.
 
     Raises:
-      ValueError: by `init`, if the experiment is sparse and its optimizer has state.
+      ValueError: by `init`, if parts of the experiment do not go together (see
+        `learning.fresh`).
     """
 
     def init(key: Key, settings: Any = None) -> TrialState:
         experiment = build(settings)
-        params = experiment.net.init(_stream(key, _INIT))
-        opt_state = experiment.optimizer.init(params)
-        if experiment.sparse and jax.tree.leaves(opt_state):
-            raise ValueError(
-                "sparse learning needs an optimizer without state, optax.sgd(rate) say, got "
-                f"one with {jax.tree.map(jnp.shape, opt_state)}"
-            )
+        weights = fresh(experiment, _stream(key, _INIT))
         none = jnp.zeros((), jnp.int32)
         points = len(curve_points(experiment.cap))
         return TrialState(
             key=jax.random.key_data(key),
             settings=settings,
-            params=params,
-            opt_state=opt_state,
+            **weights._asdict(),
             stop=experiment.stop.start(),
+            growth=experiment.growth.start() if experiment.growth else None,
             phase=none + TRAINING,
             sequences=none,
             reached=jnp.full(len(experiment.stop.criteria), -1, jnp.int32),
@@ -163,8 +132,7 @@ def make_trial(build: Callable[[Any], Experiment]) -> Trial:
         )
 
     def advance(state: TrialState, n: Array | int) -> TrialState:
-        experiment = build(state.settings)
-        return lax.fori_loop(0, n, lambda _, state: _tick(experiment, state), state)
+        return lax.fori_loop(0, n, lambda _, state: _tick(build, state), state)
 
     return Trial(init, advance)
 
@@ -176,53 +144,42 @@ def _stream(key: Key, number) -> Key:
     return jax.random.fold_in(key, number)
 
 
-def _tick(experiment: Experiment, state: TrialState) -> TrialState:
+def _tick(build: Callable[[Any], Experiment], state: TrialState) -> TrialState:
     """One sequence in every lane. Lanes that are over draw and compute too, but keep nothing."""
-    sequence = _draw(experiment.task, state)
+    experiment = build(state.settings)
+    sequence = _draw(lambda settings: build(settings).task, state)
     training = state.phase == TRAINING
     testing = (state.phase == VALIDATING) | (state.phase == TESTING)
-    learned, params, opt_state = _learn(experiment, state, sequence, training)
+    weights = Weights(state.params, state.opt_state, state.memory)
+    learned, weights = learn(experiment, weights, sequence, training)
+    state = state._replace(**weights._asdict())
     judgement = experiment.judge(learned.outputs, sequence)
-    state = state._replace(params=params, opt_state=opt_state)
     state = _train(experiment, state, learned.loss, judgement, training)
     return _test(experiment, state, judgement, testing)
 
 
-def _draw(task: Task, state: TrialState) -> Sequence:
-    """The next sequence of every lane's present phase, from that lane's key alone."""
+def _draw(task_of: Callable[[Any], Task], state: TrialState) -> Sequence:
+    """The next sequence of every lane's present phase, from that lane's key and settings."""
     index = jnp.where(state.phase == TRAINING, state.sequences, state.tally.sequences)
 
-    def sample(key, phase, index):
-        key = jax.random.wrap_key_data(key)
-        return task.sample(_stream(_stream(key, _DRAW + phase), index))
+    def sample(settings, key, phase, index):
+        task, key = task_of(settings), jax.random.wrap_key_data(key)
+        drawn = task.sample(_stream(_stream(key, _DRAW + phase), index))
+        return drawn if task.exam is None else freeze(phase == TRAINING, drawn, task.exam(index))
 
+    lane = state.settings, state.key, state.phase, index
     if state.phase.ndim == 0:
-        return sample(state.key, state.phase, index)
-    return jax.vmap(sample, in_axes=-1, out_axes=-1)(state.key, state.phase, index)
-
-
-def _learn(experiment: Experiment, state: TrialState, sequence: Sequence, active: Array):
-    """What the rule says of a sequence, and weights and optimizer after it.
-
-    The one place where weights change, and only in active lanes.
-    """
-    params, seen = state.params, sequence
-    if experiment.sparse:
-        params, seen = occurring(params, sequence)
-    learned = experiment.rule(experiment.net, experiment.loss)(params, seen)
-    updates, opt_state = experiment.optimizer.update(learned.grads, state.opt_state, params)
-    updates = freeze(active, updates, jax.tree.map(jnp.zeros_like, updates))
-    if experiment.sparse:
-        params = add_occurring(state.params, updates, sequence)
-    else:
-        params = optax.apply_updates(params, updates)
-    return learned, params, freeze(active, opt_state, state.opt_state)
+        return sample(*lane)
+    return jax.vmap(sample, in_axes=-1, out_axes=-1)(*lane)
 
 
 def _train(experiment, state: TrialState, loss: Array, judgement: Judgement, active: Array):
     """Count a training sequence, and see whether training is over; only in active lanes."""
     stop = experiment.stop
     stop_state, held = stop.update(state.stop, judgement, active)
+    if experiment.growth:
+        grown = experiment.growth.update(state.growth, state.settings, judgement, active)
+        state = state._replace(growth=grown[0], settings=grown[1])
     sequences = state.sequences + 1
     phase = jnp.where(sequences >= experiment.cap, CAPPED, TRAINING)
     if stop.every:
@@ -245,7 +202,9 @@ def _test(experiment, state: TrialState, judgement: Judgement, active: Array) ->
     new = Tally(jnp.ones_like(state.sequences), *judgement)
     tally = jax.tree.map(lambda old, new: old + new.astype(old.dtype), state.tally, new)
     validating = state.phase == VALIDATING
+    hopeless = tally.wrong >= max(c.wrong_below for c in stop.criteria)
     complete = tally.sequences >= jnp.where(validating, stop.size, experiment.test)
+    complete = complete | (validating & hopeless)
     error = tally.error / tally.sequences
     held = jnp.stack([c.holds(tally.wrong, error) for c in stop.criteria])
     back = jnp.where(state.sequences >= experiment.cap, CAPPED, TRAINING)

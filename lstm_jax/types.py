@@ -51,12 +51,15 @@ class Task(NamedTuple):
       inputs: number of input units, or of symbols.
       outputs: number of output units.
       steps: number of steps every sequence is padded to.
+      exam: `index -> Sequence`, a fixed set of sequences to validate and to test with;
+        None to draw them like those for training.
     """
 
     sample: Callable[[Key], Sequence]
     inputs: int
     outputs: int
     steps: int
+    exam: Callable[[Array], Sequence] | None = None
 
 
 class NetInputs(NamedTuple):

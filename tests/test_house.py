@@ -34,6 +34,8 @@ FLOW = (
     ("gradients",),
     ("tasks",),
     ("stopping",),
+    ("growth",),
+    ("learning",),
     ("training",),
     ("trials",),
 )

@@ -80,7 +80,7 @@ def scripted(stop: Stop, cap: int, test: int):
 STOPS = {
     "recent": (recent, 3, Criterion(2, 0.06), Criterion(1, 0.07)),
     "streak": (streak, 5),
-    "validation": (validation, 2, 4, Criterion(2, 0.06), Criterion(1, 0.07)),
+    "validation": (validation, 3, 4, Criterion(2, 0.06), Criterion(1, 0.07)),
 }
 CAP, TEST, TICKS = 132, 3, 260  # the cap comes when a validation is due
 SCRIPTS = Script(np.array([0, 7, 20, 125, 1e6, 1e6, 30]), np.array([NEVER] * 5 + [50, 31]))
@@ -115,11 +115,16 @@ class ByHand:
             self.train()
         elif self.phase in ("validating", "testing"):
             self.tally.append(self.miss())
-            if self.phase == "validating" and len(self.tally) == self.arguments[0]:
+            if self.phase == "validating" and self.validated():
                 self.phase = self.decide(self.judge(self.tally))
                 self.tally = []
             elif self.phase == "testing" and len(self.tally) == self.test:
                 self.phase = "solved"
+
+    def validated(self) -> bool:
+        """The whole set was tried, or so much was wrong that no criterion can hold."""
+        wrong = sum(error >= 0.9 for error in self.tally)
+        return len(self.tally) == self.arguments[0] or wrong >= 2
 
     def miss(self) -> float:
         return 1.0 if self.count < self.ready else 1 / (2 + self.count)

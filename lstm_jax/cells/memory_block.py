@@ -177,7 +177,9 @@ class Gates(NamedTuple):
     hidden: Array
 
 
-def memory_block(topology: Topology, initial: Initial = Initial()) -> Cell:
+def memory_block(
+    topology: Topology, initial: Initial = Initial(), present: Array | int | None = None
+) -> Cell:
     """The hidden layer of the 1997 net as a cell; its outputs are cells, then hidden units.
 
     One step is net inputs, then `fire`: equations 8 to 13 of the paper in the order
@@ -187,6 +189,9 @@ def memory_block(topology: Topology, initial: Initial = Initial()) -> Cell:
     Args:
       topology: units and connections.
       initial: initial ranges and biases.
+      present: how many of the blocks are there, a number or `(*lanes)`; None for all.
+        The others are silent and do not learn, so that a net can grow while its shapes
+        stay (sequential construction, Section 4 of the paper).
 
     Example:
       >>> cell = memory_block(Topology(inputs=3, blocks=(2, 2)))
@@ -210,7 +215,7 @@ def memory_block(topology: Topology, initial: Initial = Initial()) -> Cell:
     net_inputs = NetInputs(
         weights=lambda params: _spread_bias(topology, params),
         combine=lambda weights, state, x: _net(topology, weights, state, x),
-        fire=lambda net, state: _fire(topology, net, state)[0],
+        fire=lambda net, state: _fire(topology, net, state, present)[0],
         feeds=_feeds(topology),
         accumulate=lambda traces, rows, state, x: _accumulate(topology, traces, rows, state, x),
         constant=not topology.forget_gates,
@@ -298,7 +303,7 @@ def _net(
 
 
 def _fire(
-    topology: Topology, net: Array, state: MemoryBlockState
+    topology: Topology, net: Array, state: MemoryBlockState, present: Array | int | None = None
 ) -> tuple[MemoryBlockState, Gates]:
     """s(t) = s(t-1) y_forget + y_in g(net_c); y_c(t) = y_out h(s(t)). Missing gates are open."""
 
@@ -311,8 +316,21 @@ def _fire(
     g = squash_to(topology.squash_input)(net[topology.rows("cell")])
     s = state.cell_state * spread(y_forget) + spread(y_in) * g
     y_c = spread(y_out) * squash_to(topology.squash_state)(s)
+    if present is not None:
+        there = _there(len(topology.blocks), present, y_c.ndim)
+        y_in, y_out, y_forget = (
+            jnp.where(there, y, 0) if len(y) else y for y in (y_in, y_out, y_forget)
+        )
+        y_c = jnp.where(_to_cells(topology.blocks, there), y_c, 0)
     activations = jnp.concatenate([y_c, y_in, y_out, y_forget, y_hidden])
     return MemoryBlockState(s, activations), Gates(y_in, y_out, y_forget, g, s, y_c, y_hidden)
+
+
+def _there(blocks: int, present: Array | int, ndim: int) -> Array:
+    """`(blocks, *lanes)` bool, the first `present` of them; with as many axes as asked for."""
+    present = jnp.asarray(present)[None]
+    there = jnp.arange(blocks).reshape(-1, *[1] * (present.ndim - 1)) < present
+    return there.reshape(there.shape + (1,) * (ndim - there.ndim))
 
 
 def _feeds(topology: Topology) -> np.ndarray:

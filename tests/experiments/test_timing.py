@@ -131,12 +131,13 @@ def test_peers_see_the_sequences_that_our_trials_see():
     def fifth():
         keys = [jax.random.fold_in(jax.random.key(timing.SEED), i) for i in range(2)]
         state = SimpleNamespace(
+            settings=None,
             key=jnp.stack([jax.random.key_data(key) for key in keys], axis=-1),
             phase=none,
             sequences=none + 5,
             tally=SimpleNamespace(sequences=none),
         )
-        return _draw(task, state), peers.training_sequence(keys[1], 5)
+        return _draw(lambda _: task, state), peers.training_sequence(keys[1], 5)
 
     ours, theirs = fifth()
     assert int(theirs.length) == int(ours.length[1])

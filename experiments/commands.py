@@ -25,7 +25,7 @@ Files = tyro.conf.Positional[Annotated[tuple[Path, ...], tyro.conf.arg(metavar="
 
 
 def list_rows(json: bool = False) -> int:
-    """Show the rows of Tables 3 to 9 and the readings that each is offered.
+    """Show the rows of the paper's tables and the readings that each is offered.
 
     Args:
       json: as JSON, with all settings.

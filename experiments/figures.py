@@ -15,8 +15,8 @@ from experiments import results
 from experiments.assembly import net
 from experiments.errors import UserError
 from experiments.files import shown, write_whole
-from experiments.paper import Row
 from experiments.readings import Reading
+from experiments.rows import Row
 from lstm_jax.cells.memory_block import gates
 from lstm_jax.training import curve_points
 from lstm_jax.wiring import unroll, watch

@@ -7,8 +7,9 @@ from functools import partial
 from typing import Any
 
 from experiments.errors import UserError, unknown
-from experiments.paper import ROWS, Row
+from experiments.paper import ROWS
 from experiments.readings import LITERAL, READINGS, Reading, readings, solving
+from experiments.rows import Row
 
 ABOUT = ("name", "table", "experiment", "title", "published", "trials", "weight_count")
 

@@ -7,8 +7,9 @@ from rich import box
 from rich.table import Table
 
 from experiments.jobs import describe
-from experiments.paper import ROWS, Row
+from experiments.paper import ROWS
 from experiments.readings import LITERAL, READINGS, readings, solving
+from experiments.rows import Row
 
 HEADS = ("row", "what", "table", "weights", "trials", "after")
 

@@ -1,4 +1,4 @@
-"""Every row of Tables 3 to 9 of the 1997 paper: its settings and its published figures.
+"""Every LSTM row of the tables of the 1997 paper: its settings and its published figures.
 
 The single source of both. A row is the *literal* reading of the paper; `readings` says
 what else it may mean, `assembly` makes an experiment of the two.
@@ -10,111 +10,125 @@ published mean where sequences have 50 to 300 steps, three times where they are 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import replace
+from functools import cache, partial
 
-from lstm_jax.activations import Activation, logistic
-from lstm_jax.cells.memory_block import KINDS, Kind, Topology
-from lstm_jax.stopping import Criterion, Stop, recent, streak, validation
-from lstm_jax.tasks import adding, multiplication, random_lag, temporal_order, two_sequence
-from lstm_jax.types import Task
+import jax
+
+from experiments.rows import Published, Row
+from lstm_jax.cells.memory_block import Kind
+from lstm_jax.growth import when_slow
+from lstm_jax.stopping import Criterion, recent, streak, validation
+from lstm_jax.tasks import (
+    adding,
+    fixed_distractors,
+    from_pairs,
+    multiplication,
+    random_distractors,
+    random_lag,
+    reber_sets,
+    temporal_order,
+    two_sequence,
+)
+from lstm_jax.types import Array, Sequence, Task
 
 GATES: tuple[Kind, ...] = ("input_gate", "output_gate")
 HIDDEN: tuple[Kind, ...] = ("cell", *GATES)
 
 
-@dataclass(frozen=True)
-class Published:
-    """What the paper reports of a row, means over its trials; None where it is silent.
-
-    Attributes:
-      after: training sequences until the (last) stopping criterion.
-      first_after: the same for the first of two criteria, ST1 of Tables 4 and 5.
-      wrong: wrong sequences in the test.
-      fraction_wrong: the same as a fraction.
-      squared: column "MSE" of Table 8.
-      difference: mean absolute difference to the noise-free goal, Table 6.
-      after_range: the fewest and the most training sequences of any trial.
-    """
-
-    after: int
-    first_after: int | None = None
-    wrong: int | None = None
-    fraction_wrong: float | None = None
-    squared: float | None = None
-    difference: float | None = None
-    after_range: tuple[int, int] | None = None
-
-
-@dataclass(frozen=True)
-class Row:
-    """One row of a table: what is trained, how, until when, and what the paper found.
-
-    Attributes:
-      name: how the command line calls it.
-      table: number of the table.
-      experiment: number of the experiment, "2c" say.
-      title: what it is, in words.
-      published: the paper's figures.
-      trials: the paper's number of trials.
-      weight_count: the paper's number of weights.
-      task: makes the task.
-      inputs, outputs, blocks: units, and cells per block.
-      recurrence, biased, untrained: see `Topology`.
-      output_bias, output_bias_trained: whether output units have a bias, and learn it.
-      activation: of the output units.
-      weights: initial weights are drawn from `[-weights, weights]`.
-      input_gate, output_gate: initial biases, one a block; None to draw them.
-      rate: learning rate.
-      tolerance: a sequence is right if every output is closer to its goal than this.
-      stop: makes the stopping rule.
-      window_counts: whether the successive right sequences that end a trial of
-        experiment 2c count as training sequences (the paper calls them a test).
-      cap: training sequences at which a trial has failed.
-      test: sequences in the test after training.
-    """
-
-    name: str
-    table: int
-    experiment: str
-    title: str
-    published: Published
-    trials: int
-    weight_count: int
-    task: Callable[..., Task]
-    inputs: int
-    outputs: int
-    blocks: tuple[int, ...]
-    rate: float
-    tolerance: float
-    stop: Callable[[], Stop]
-    cap: int
-    weights: float = 0.1
-    input_gate: tuple[float, ...] | None = None
-    output_gate: tuple[float, ...] | None = None
-    recurrence: str = "all"
-    biased: tuple[Kind, ...] = KINDS
-    untrained: tuple[Kind, ...] = ()
-    output_bias: bool = True
-    output_bias_trained: bool = True
-    activation: Activation = logistic
-    window_counts: bool = False
-    test: int = 2560
-
-    @property
-    def topology(self) -> Topology:
-        """The hidden layer."""
-        return Topology(
-            inputs=self.inputs,
-            blocks=self.blocks,
-            recurrence=self.recurrence,  # pyright: ignore[reportArgumentType]
-            biased=self.biased,
-            untrained=self.untrained,
-        )
-
-
 def _cap(after: int, steps: int, window: int = 0) -> int:
     return after * (10 if steps <= 300 else 3) + window
+
+
+@cache
+def _reber_pairs(number: int) -> tuple[Sequence, Sequence]:
+    with jax.ensure_compile_time_eval():
+        return jax.vmap(reber_sets)(jax.random.split(jax.random.key(0), number))
+
+
+def reber_pairs(number: int, pair: Array | int = 0) -> Task:
+    """Experiment 1 with one of `number` pairs of training and test sets, always the same ones."""
+    return from_pairs(*_reber_pairs(number), pair=pair)
+
+
+def _reber(number: int, blocks: tuple[int, ...], rate: float, after: int, weight_count: int) -> Row:
+    """A row of Table 1: weights change at every step, gates alone have biases."""
+    size = f"{len(blocks)} blocks of {blocks[0]}"
+    return Row(
+        name=f"1-{number}",
+        table=1,
+        experiment="1",
+        title=f"embedded Reber grammar, {size}, rate {rate}",
+        published=Published(after),
+        trials=30,
+        weight_count=weight_count,
+        task=partial(reber_pairs, 3),
+        pairs=3,
+        inputs=7,
+        outputs=7,
+        blocks=blocks,
+        output_gate=tuple(-1.0 - j for j in range(len(blocks))),
+        biased=GATES,
+        output_bias=False,
+        weights=0.2,
+        rate=rate,
+        every_step=True,
+        tolerance=None,
+        stop=partial(validation, 512, 100, Criterion()),
+        cap=_cap(after, 12),
+        test=0,
+    )
+
+
+TABLE_1 = (
+    _reber(1, (1, 1, 1, 1), 0.1, 39_740, 264),
+    _reber(2, (2, 2, 2), 0.1, 21_730, 276),
+    _reber(3, (2, 2, 2), 0.2, 14_060, 276),
+    _reber(4, (1, 1, 1, 1), 0.5, 9_500, 264),
+    _reber(5, (2, 2, 2), 0.5, 8_440, 276),
+)
+
+
+def _long_lag(experiment: str, title: str, task: Callable[[int], Task], after: int) -> Row:
+    """An LSTM row of experiments 2a and 2b: one cell with an input gate, added later."""
+    p, window = 100, 10_000
+    return Row(
+        name=experiment,
+        table=2,
+        experiment=experiment,
+        title=title,
+        published=Published(after),
+        trials=18,
+        weight_count=10_504,
+        task=partial(task, p),
+        inputs=p + 1,
+        outputs=p + 1,
+        blocks=(1,),
+        output_gates=False,
+        recurrence="none",
+        direct=True,
+        squash_input=(0.0, 1.0),
+        squash_state=None,
+        biased=(),
+        output_bias=False,
+        weights=0.2,
+        rate=1.0,
+        every_step=True,
+        growth=when_slow,
+        tolerance=0.25,
+        stop=partial(streak, window),
+        cap=_cap(after, p, window),
+        test=0,
+    )
+
+
+TABLE_2 = (
+    _long_lag("2a", "lag 100, the same distractors", fixed_distractors, 5_040),
+    replace(
+        _long_lag("2b", "lag 100, random distractors", random_distractors, 5_680),
+        judged_at_end=True,
+    ),
+)
 
 
 def _random_lag(lag: int, distractors: int, after: int, weight_count: int) -> Row:
@@ -302,6 +316,8 @@ _6B = Row(
 )
 TABLE_9 = (_6A, _6B)
 
-ROWS = {
-    row.name: row for row in (*TABLE_3, *TABLE_4, *TABLE_5, *TABLE_6, *TABLE_7, *TABLE_8, *TABLE_9)
-}
+TABLES = (
+    *(TABLE_1, TABLE_2, TABLE_3, TABLE_4, TABLE_5),
+    *(TABLE_6, TABLE_7, TABLE_8, TABLE_9),
+)
+ROWS = {row.name: row for table in TABLES for row in table}

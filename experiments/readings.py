@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from experiments.paper import HIDDEN, ROWS, Row
+from experiments.paper import HIDDEN, ROWS
+from experiments.rows import Row
 from lstm_jax.activations import linear, linearised_logistic
 
 
@@ -49,7 +50,40 @@ _ROW_5 = "rate 0.5, input-gate biases -3 and -6"
 
 LITERAL = _reading("literal", "the paper to the letter", *{row.experiment for row in ROWS.values()})
 
+_S = "the input units feed the output units too (49 weights more)"
+_T = "an output closer than 0.1 to its target sends no error"
+
 READINGS = (
+    _reading("S", _S, "1", direct=True),
+    _reading("T", _T, "1", silent_below=0.1),
+    _reading("S+T", f"{_S}; {_T}", "1", solves=True, direct=True, silent_below=0.1),
+    _reading(
+        "S+T-open",
+        f"{_S}; {_T}; no output gates",
+        "1",
+        direct=True,
+        silent_below=0.1,
+        output_gates=False,
+        output_gate=None,
+    ),
+    _reading(
+        "centred",
+        f"g from -1 to 1; once the cell is there, {_T}",
+        "2a",
+        solves=True,
+        squash_input=(-1.0, 1.0),
+        silent_below=0.1,
+        silent_once_grown=True,
+    ),
+    _reading(
+        "centred",
+        f"g from -1/2 to 1/2; {_T}; once the cell is there, errors at the sequence end only",
+        "2b",
+        solves=True,
+        squash_input=(-0.5, 0.5),
+        silent_below=0.1,
+        end_only_once_grown=True,
+    ),
     _reading(
         "no-recurrence",
         "no connections inside the hidden layer; their weights are counted but absent",

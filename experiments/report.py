@@ -10,11 +10,14 @@ from rich.table import Table
 
 from experiments.errors import UserError
 from experiments.intervals import Interval, bootstrap, wilson
-from experiments.paper import ROWS, Row
+from experiments.paper import ROWS
 from experiments.progress import clock
 from experiments.readings import LITERAL, Reading, readings, solving
+from experiments.rows import Row
 
 TITLES = {
+    1: "Table 1: 1, embedded Reber grammar",
+    2: "Table 2: 2a and 2b, long lags",
     3: "Table 3: 2c, long lags among distractors",
     4: "Table 4: 3a, two sequences",
     5: "Table 5: 3b, noise on the signal",
@@ -80,6 +83,7 @@ def line(row: Row, reading: Reading, result: dict | None) -> dict[str, Any]:
         "seed": result["seed"],
         "device": result["device"],
         "versions": result["versions"],
+        "commit": result.get("commit"),
     }
 
 

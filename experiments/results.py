@@ -1,10 +1,12 @@
 """Result files: `results/<row>.<reading>.json`, what was measured and how."""
 
+import contextlib
 import datetime
 import io
 import json
 import os
 import platform
+import subprocess
 import tomllib
 from importlib.metadata import version
 from pathlib import Path
@@ -20,6 +22,7 @@ from experiments.jobs import Job, describe
 FORMAT = 1
 PACKAGES = ("jax", "jaxlib", "optax", "numpy")
 MOST_WEIGHTS = 20_000  # larger nets are not kept
+_CODE = ("lstm_jax", "experiments/*.py", "pyproject.toml")
 _RUN = ("row", "reading", "seed", "lanes", "settings")
 
 
@@ -44,6 +47,21 @@ def versions() -> dict[str, str]:
     return {"lstm_jax": project["version"], **{name: version(name) for name in PACKAGES}}
 
 
+def commit() -> str | None:
+    """The commit of this checkout, with a + if its code was changed since; None without git."""
+
+    def git(*words: str) -> subprocess.CompletedProcess:
+        command = ["git", "-C", str(HERE.parent), *words]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    with contextlib.suppress(OSError):
+        head = git("rev-parse", "--short=12", "HEAD")
+        if head.returncode == 0:
+            changed = git("diff", "--quiet", "HEAD", "--", *_CODE).returncode
+            return head.stdout.strip() + "+" * bool(changed)
+    return None
+
+
 def result(job: Job, records: list[dict], seconds: float) -> dict[str, Any]:
     """All that is kept of a job that is complete."""
     found = identity(job)
@@ -51,6 +69,7 @@ def result(job: Job, records: list[dict], seconds: float) -> dict[str, Any]:
     return {
         **found,
         "trials": job.trials,
+        "commit": commit(),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "seconds": round(seconds, 1),
         "records": [_compact(record) for record in records],

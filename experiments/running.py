@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from experiments import results
-from experiments.assembly import build, for_trials, settings
+from experiments.assembly import build, for_trials
 from experiments.errors import UserError
 from experiments.files import alone_in, shown, write_text, write_whole
 from experiments.jobs import Job
@@ -116,7 +116,7 @@ def _train(job: Job, work: Path, budget_s: float | None, watch: _Watch) -> list[
             make_trial(build(job.row, job.reading)),
             jax.random.key(job.seed),
             job.trials,
-            settings=for_trials(settings(job.row, job.reading), job.trials),
+            settings=for_trials(job.row, job.trials, job.reading),
             lanes=job.lanes,
             devices=job.devices,
             folder=work,

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from experiments import results
-from experiments.assembly import Settings, build, settings
+from experiments.assembly import Settings, build, settings, with_pair
 from experiments.errors import UserError
 from experiments.files import alone_in, write_text
 from experiments.intervals import bootstrap, wilson
@@ -66,7 +66,9 @@ def points(job: Job, grid: Grid) -> list[Settings]:
     ]
     if not job.reading.read(job.row).biased and (grid.input_gate or grid.output_gate):
         raise UserError(f"row {job.row.name} has no biases to sweep over")
-    return [Settings(*choice) for choice in itertools.product(*choices)]
+    names = Settings._fields[: len(choices)]
+    points = itertools.product(*choices)
+    return [own._replace(**dict(zip(names, point, strict=True))) for point in points]
 
 
 def _each_block(values: Sequence[float], blocks: int) -> np.ndarray:
@@ -92,7 +94,7 @@ def run(
     shown = [_plain(one) for one in listed]
     digest = hashlib.sha256(json.dumps(shown).encode()).hexdigest()[:8]
     work = folder / "runs" / f"sweep.{job.name}.seed{job.seed}.{digest}"
-    each = [one for one in listed for _ in range(job.trials)]
+    each = [with_pair(job.row, one, i) for one in listed for i in range(job.trials)]
     try:
         with alone_in(work):
             records = run_trials(

@@ -18,10 +18,11 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from experiments.assembly import Settings, build, for_trials, settings
+from experiments.assembly import Settings, build, for_trials
 from experiments.jobs import Job
-from experiments.paper import ROWS, Row
+from experiments.paper import ROWS
 from experiments.readings import LITERAL
+from experiments.rows import Row
 from experiments.stopwatch import fastest, least, load, machine, once, one_core
 from lstm_jax.gradients import truncated
 from lstm_jax.gradients.bptt import bptt
@@ -83,7 +84,7 @@ def _trial(row: Row, rule: Rule | None, cap: int | None) -> Trial:
 @cache  # the rule makes no difference
 def _filling(row: Row, width: int, cap: int | None) -> Callable[[np.ndarray], Any]:
     init, key = _trial(row, None, cap).init, jax.random.key(SEED)
-    numbers = jax.tree.map(lambda a: np.moveaxis(a, 0, -1), for_trials(settings(row), width))
+    numbers = jax.tree.map(lambda a: np.moveaxis(a, 0, -1), for_trials(row, width))
 
     @jax.jit
     def fill(ids, numbers):

@@ -23,8 +23,12 @@ def squared_error(output: Array, target: Array) -> Array:
     return 0.5 * jnp.sum((target - output) ** 2, axis=0)
 
 
-def squared_error_beyond(tolerance: float) -> Loss:
-    """Squared error of which an output closer than `tolerance` to its target sends none."""
+def squared_error_beyond(tolerance: float | Array) -> Loss:
+    """Squared error of which an output closer than `tolerance` to its target sends none.
+
+    Args:
+      tolerance: a number, or `(*lanes)`.
+    """
 
     def loss(output: Array, target: Array) -> Array:
         error = target - output

@@ -51,6 +51,34 @@ def within(tolerance: float) -> Judge:
     return judge
 
 
+def ranked(outputs: Array, sequence: Sequence) -> Judgement:
+    """Wrong is a sequence with a step at which an output of goal 0 is not below all of goal 1.
+
+    The judge of experiment 1: the legal successors are the most active outputs.
+
+    Example:
+      >>> goals = jnp.array([[1.0, 1.0, 0.0]])
+      >>> sequence = Sequence(jnp.zeros(1, int), goals, goals, jnp.array([True]), jnp.array(1))
+      >>> bool(ranked(jnp.array([[0.4, 0.6, 0.3]]), sequence).wrong)
+      False
+    """
+    legal = sequence.goals > 0.5
+    lowest = jnp.min(jnp.where(legal, outputs, jnp.inf), axis=1)
+    highest = jnp.max(jnp.where(legal, -jnp.inf, outputs), axis=1)
+    wrong = jnp.any(sequence.mask & ~(lowest > highest), axis=0)  # a NaN is wrong
+    return within(1.0)(outputs, sequence._replace(goals=sequence.targets))._replace(wrong=wrong)
+
+
+def at_last(judge: Judge) -> Judge:
+    """Judge a sequence by the last of its steps that has an error signal, alone."""
+
+    def judge_last(outputs: Array, sequence: Sequence) -> Judgement:
+        later = jnp.cumsum(sequence.mask[::-1], axis=0)[::-1]  # of the masked, here or after
+        return judge(outputs, sequence._replace(mask=sequence.mask & (later == 1)))
+
+    return judge_last
+
+
 class Criterion(NamedTuple):
     """What a number of sequences must be like.
 

@@ -1,5 +1,6 @@
 """Weighted sums in the two layouts: weights shared by all lanes, or one set a lane."""
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 
@@ -64,13 +65,29 @@ def _column(weights: Array, symbol: Array) -> Array:
     if weights.ndim == 2:
         return jnp.take(weights, symbol, axis=1, mode="clip")
     if weights.shape[1] <= _FEW:
-        return jnp.sum(jnp.where(_is_column(weights, symbol), weights, 0), axis=1)
+        return _compared(weights, symbol)
+    return _columns_of_lanes(weights, symbol)
+
+
+@jax.custom_jvp
+def _columns_of_lanes(weights: Array, symbol: Array) -> Array:
     # one gather a row: a gather of whole columns comes out transposed, and what is
     # computed from it then does not vectorise over the lanes
     lanes = symbol.size
     at = jnp.clip(symbol.reshape(-1), 0, weights.shape[1] - 1) * lanes + jnp.arange(lanes)
     entries = [row.reshape(-1).at[at].get(mode="promise_in_bounds") for row in weights]
     return jnp.stack(entries).reshape(len(weights), *symbol.shape)
+
+
+@_columns_of_lanes.defjvp
+def _columns_derivative(primals, tangents):
+    """By comparing: transposed, it is one pass over the gradient that fuses with its use."""
+    (weights, symbol), (tangent, _) = primals, tangents
+    return _columns_of_lanes(weights, symbol), _compared(tangent, symbol)
+
+
+def _compared(weights: Array, symbol: Array) -> Array:
+    return jnp.sum(jnp.where(_is_column(weights, symbol), weights, 0), axis=1)
 
 
 def _is_column(weights: Array, symbol: Array) -> Array:

@@ -11,7 +11,16 @@ import pytest
 from hypothesis import given as hypothesise
 from hypothesis import strategies as st
 
-from lstm_jax.stopping import Criterion, Judgement, recent, streak, validation, within
+from lstm_jax.stopping import (
+    Criterion,
+    Judgement,
+    at_last,
+    ranked,
+    recent,
+    streak,
+    validation,
+    within,
+)
 from lstm_jax.types import Sequence
 from tests.bridge import lane
 
@@ -229,3 +238,51 @@ def test_a_validation_never_holds_in_training():
 def test_criteria_are_strict(wrong, error, holds):
     assert Criterion(2, 0.5).holds(np.array(wrong), np.array(error)) == holds
     assert Criterion(1).holds(np.array(0), np.array(1e30))
+
+
+# ---------------------------------------------------------------- other judges
+
+
+def of_goals(goals, mask) -> Sequence:
+    goals, mask = jnp.asarray(goals, float), jnp.asarray(mask)
+    return Sequence(jnp.zeros(len(goals), int), goals, goals, mask, jnp.int32(len(goals)))
+
+
+@pytest.mark.parametrize(
+    "outputs, wrong",
+    [
+        ([[0.3, 0.9, 0.2], [0.5, 0.4, 0.3]], False),
+        ([[0.3, 0.9, 0.3], [0.5, 0.4, 0.3]], True),  # a tie is no order
+        ([[0.3, 0.9, 0.2], [0.3, 0.4, 0.5]], True),
+        ([[0.3, 0.9, 0.2], [0.5, np.nan, 0.3]], True),
+    ],
+)
+def test_ranked_wants_every_legal_output_above_every_other(outputs, wrong):
+    goals = [[1, 1, 0], [1, 0, 0], [0, 0, 0]]
+    outputs = jnp.array([*outputs, [0.1, 0.2, 0.3]])
+    sequence = of_goals(goals, [True, True, False])
+    judgement = ranked(outputs, sequence)
+    assert bool(judgement.wrong) == wrong
+    if not wrong:
+        assert np.isclose(judgement.error, np.abs(outputs - sequence.targets)[:2].mean())
+
+
+def test_ranked_is_lane_by_lane():
+    rng = np.random.default_rng(0)
+    outputs, goals = rng.uniform(size=(2, 3, 8)), rng.integers(2, size=(2, 3, 8))
+    lanes = jnp.ones((2, 8), bool)
+    wrong = ranked(jnp.asarray(outputs), of_goals(goals, lanes)).wrong
+    alone = [
+        ranked(jnp.asarray(outputs[..., i]), of_goals(goals[..., i], lanes[:, i])).wrong
+        for i in range(8)
+    ]
+    assert wrong.tolist() == [bool(one) for one in alone] and 0 < sum(wrong) < 8
+
+
+def test_at_last_judges_the_last_step_with_an_error():
+    goals, outputs = jnp.zeros((4, 1)), jnp.array([[0.9], [0.1], [0.9], [0.9]])
+    sequence = of_goals(goals, [True, True, False, False])
+    judgement = at_last(within(0.5))(outputs, sequence)
+    assert not judgement.wrong and np.isclose(judgement.error, 0.1)
+    assert within(0.5)(outputs, sequence).wrong  # control
+    assert at_last(within(0.5))(outputs, of_goals(goals, [True, True, True, False])).wrong

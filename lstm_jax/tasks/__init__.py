@@ -2,7 +2,7 @@
 
 | experiment | task |
 |---|---|
-| 1 | `embedded_reber`, and `reber_sets` with `from_set` for its two sets of strings |
+| 1 | `embedded_reber`, and `reber_sets` with `from_pairs` for its sets of strings |
 | 2a, 2b, 2c | `fixed_distractors`, `random_distractors`, `random_lag` |
 | 3a, 3b, 3c | `two_sequence` |
 | 4, 5 | `adding`, `multiplication` |
@@ -19,7 +19,7 @@ from lstm_jax.tasks.adding import (
     multiplication,
 )
 from lstm_jax.tasks.long_lag import fixed_distractors, random_distractors, random_lag
-from lstm_jax.tasks.reber import embedded_reber, from_set, reber, reber_sets, spell
+from lstm_jax.tasks.reber import embedded_reber, from_pairs, from_set, reber, reber_sets, spell
 from lstm_jax.tasks.temporal_order import temporal_order
 from lstm_jax.tasks.two_sequence import two_sequence
 
@@ -27,6 +27,7 @@ __all__ = [
     "adding",
     "embedded_reber",
     "fixed_distractors",
+    "from_pairs",
     "from_set",
     "modern_adding",
     "modern_multiplication",

@@ -180,6 +180,47 @@ def from_set(sequences: Sequence, *, steps: int | None = None) -> Task:
     return Task(sample, inputs=symbols, outputs=symbols, steps=steps)
 
 
+def from_pairs(training: Sequence, test: Sequence, pair: Array | int = 0) -> Task:
+    """Experiment 1's protocol: strings drawn from a training set, an exam on both sets.
+
+    Args:
+      training: training sets stacked in front of what `reber_sets` returns, `(pairs, ..., n)`.
+      test: test sets likewise.
+      pair: which of the pairs; may be traced, so that trials in lanes have pairs of their own.
+
+    The task's `exam` of index i is training string i, from n on test string i - n.
+    The time axis is cut to the longest string, so that the sets must be concrete.
+
+    >>> pairs = jax.vmap(reber_sets)(jax.random.split(jax.random.key(0), 3))
+    >>> task = from_pairs(*pairs, pair=2)
+    >>> spell(task.sample(jax.random.key(1))), spell(task.exam(300))
+    ('BPBPVVEPE', 'BPBTSSXXTVVEPE')
+    """
+    if training.length.ndim != 2 or training.length.shape != test.length.shape:
+        raise ValueError(
+            "expected pairs of sets, lengths (pairs, n), got lengths of shapes "
+            f"{training.length.shape} and {test.length.shape}; write for example "
+            "from_pairs(*jax.vmap(reber_sets)(keys))"
+        )
+    number = training.length.shape[1]
+    steps = max(int(np.max(one.length)) for one in (training, test))
+
+    def rows(*leaves: Array) -> np.ndarray:  # one string one piece of memory
+        both = np.moveaxis(np.concatenate(leaves, axis=-1), -1, 1)
+        return both[:, :, :steps] if both.ndim > 2 else both
+
+    strings = jax.tree.map(rows, training, test)
+
+    def at(i: Array) -> Sequence:
+        return jax.tree.map(lambda leaf: jnp.asarray(leaf)[pair, i], strings)
+
+    def sample(key: Key) -> Sequence:
+        return at(draws.below(draws.words(key, 1)[0], number))
+
+    symbols = len(SYMBOLS)
+    return Task(sample, inputs=symbols, outputs=symbols, steps=steps, exam=at)
+
+
 def spell(sequence: Sequence) -> str:
     """The string of one sequence without lanes, as letters.
 

@@ -14,9 +14,18 @@ from experiments.paper import ROWS
 from experiments.readings import LITERAL, READINGS, readings, solving
 from lstm_jax.gradients import truncated
 from lstm_jax.losses import squared_error
+from lstm_jax.stopping import Judgement
+from lstm_jax.tasks import spell
 
 # row: table, weights, trials, rate, initial range, input-gate and output-gate biases, after
 EXPECTED = {
+    "1-1": (1, 264, 30, 0.1, 0.2, None, (-1, -2, -3, -4), 39_740),
+    "1-2": (1, 276, 30, 0.1, 0.2, None, (-1, -2, -3), 21_730),
+    "1-3": (1, 276, 30, 0.2, 0.2, None, (-1, -2, -3), 14_060),
+    "1-4": (1, 264, 30, 0.5, 0.2, None, (-1, -2, -3, -4), 9_500),
+    "1-5": (1, 276, 30, 0.5, 0.2, None, (-1, -2, -3), 8_440),
+    "2a": (2, 10_504, 18, 1.0, 0.2, None, None, 5_040),
+    "2b": (2, 10_504, 18, 1.0, 0.2, None, None, 5_680),
     "2c-50-50": (3, 364, 20, 0.01, 0.2, None, None, 30_000),
     "2c-100-100": (3, 664, 20, 0.01, 0.2, None, None, 31_000),
     "2c-200-200": (3, 1264, 20, 0.01, 0.2, None, None, 33_000),
@@ -60,6 +69,9 @@ FURTHER = {
     "6b": {"wrong": 2},
 }
 CRITERIA = {  # window or size, wrong below, error below, tolerance
+    "1": (512, [(1, math.inf)], None),
+    "2a": (10_000, [(1, math.inf)], 0.25),
+    "2b": (10_000, [(1, math.inf)], 0.25),
     "2c": (10_000, [(1, math.inf)], 0.2),
     "3a": (256, [(1, math.inf), (1, 0.01)], 0.2),
     "3b": (256, [(6, math.inf), (6, 0.04)], 0.2),
@@ -111,10 +123,10 @@ def test_a_row_is_consistent(row):
     assert (task.inputs, task.outputs) == (row.inputs, row.outputs)
     factor = 3 if task.steps > 520 else 10
     assert row.cap >= factor * row.published.after
-    assert row.test == (10_000 if row.experiment == "2c" else 2560)
+    assert row.test == {"1": 0, "2a": 0, "2b": 0, "2c": 10_000}.get(row.experiment, 2560)
     stop = row.stop()
-    assert stop.uncounted == (10_000 if row.experiment == "2c" else 0)
-    assert stop.every == (1000 if row.experiment[0] == "3" else 0)
+    assert stop.uncounted == (10_000 if row.experiment[0] == "2" else 0)
+    assert stop.every == {"1": 100, "3": 1000}.get(row.experiment[0], 0)
 
 
 @pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
@@ -130,8 +142,14 @@ def test_a_row_stops_when_the_paper_stops(row):
 
 @pytest.mark.parametrize("row, reading", PAIRS, ids=LABELS)
 def test_a_reading_changes_no_weight_count_unless_it_says_so(row, reading):
-    absent = row.topology.units**2 if reading.name == "no-recurrence" else 0
-    assert count(row, reading) == row.weight_count - absent
+    changed = {"no-recurrence": -(row.topology.units**2)}
+    if row.experiment == "1":
+        inputs, units, gates = row.inputs, row.topology.units, len(row.blocks)
+        # an output gate has weights from inputs and units, a bias, and one into every other unit
+        gone = gates * (inputs + units + 1) + gates * (units - gates)
+        direct = row.inputs * row.outputs
+        changed |= {"S": direct, "S+T": direct, "S+T-open": direct - gone}
+    assert count(row, reading) == row.weight_count + changed.get(reading.name, 0)
 
 
 def test_literal_is_the_row_itself():
@@ -139,7 +157,8 @@ def test_literal_is_the_row_itself():
 
 
 def test_which_reading_solves_which_row():
-    expected = {"2c": "no-recurrence", "4": "Y", "5": "Y"}
+    expected = {"1": "S+T", "2a": "centred", "2b": "centred"}
+    expected |= {"2c": "no-recurrence", "4": "Y", "5": "Y"}
     for row in ROWS.values():
         assert solving(row).name == expected.get(row.experiment, "literal")
 
@@ -188,7 +207,7 @@ def test_settings_are_numbers_that_lanes_may_differ_in():
     row = ROWS["6a"]
     one = settings(row)
     assert one.output_gate is None and one.input_gate.tolist() == [-2, -4]
-    many = for_trials(one, 5)
+    many = for_trials(row, 5)
     assert many.rate.shape == (5,) and many.input_gate.shape == (5, 2)
     params = net(row, numbers=one._replace(input_gate=np.float32([7, 8]))).init(jax.random.key(0))
     assert params.cell.bias[4:6].tolist() == [7, 8]
@@ -198,6 +217,51 @@ def test_an_experiment_carries_its_settings():
     row = replace(ROWS["2c-50-50"], window_counts=True)
     experiment = build(row)(settings(row))
     assert (experiment.cap, experiment.test, experiment.stop.uncounted) == (310_000, 10_000, 0)
+
+
+def test_trials_of_experiment_1_take_the_pairs_of_sets_in_turn():
+    row = ROWS["1-1"]
+    assert for_trials(row, 30).pair.tolist() == [0, 1, 2] * 10
+    task = build(row)(settings(row)._replace(pair=jnp.int32(1))).task
+    others = [row.task(pair=pair) for pair in range(3)]
+    strings = [spell(t.exam(300)) for t in (task, *others)]
+    assert strings[0] == strings[2] and len(set(strings)) == 3
+    assert row.stop().size == 512 and experiment_of("1-1", "literal").every_step
+
+
+def experiment_of(name, reading, present=0):
+    row = ROWS[name]
+    read = readings(row)[reading]
+    return build(row, read)(settings(row, read)._replace(present=jnp.int32(present)))
+
+
+def test_nets_of_experiment_2_begin_without_their_cell():
+    row = ROWS["2a"]
+    assert settings(row).present == 0 and settings(ROWS["6a"]).present is None
+    x, key = jnp.int32(3), jax.random.key(0)
+    for present in (0, 1):
+        cell = experiment_of("2a", "literal", present).net
+        state, _ = cell.step(cell.init(key), cell.start(), x)
+        assert bool(jnp.all(state.activations != 0)) == bool(present)
+    growth = experiment_of("2a", "literal").growth
+    state, now = growth.start(), settings(row)
+    for _ in range(200):  # an error that does not fall
+        judgement = Judgement(jnp.array(True), jnp.array(0.5), jnp.array(0.25))
+        state, now = growth.update(state, now, judgement, jnp.array(True))
+    assert now.present == 1 and now.rate == settings(row).rate
+
+
+def test_errors_that_end_once_the_net_has_grown():
+    outputs, targets = jnp.array([0.05, 0.5]), jnp.array([0.0, 1.0])
+    found = [experiment_of("2a", "centred", n).loss(outputs, targets) for n in (0, 1)]
+    assert np.allclose(found, [0.12625, 0.125])
+    assert np.isclose(experiment_of("1-1", "S+T").loss(outputs, targets), 0.125)
+    assert np.isclose(experiment_of("1-1", "S").loss(outputs, targets), 0.12625)
+    tasks = [experiment_of("2b", "centred", n).task for n in (0, 1)]
+    masks = [task.sample(jax.random.key(0)).mask for task in tasks]
+    assert masks[0].sum() == 100 and np.flatnonzero(masks[1]).tolist() == [99]
+    literal = experiment_of("2b", "literal", 1).task.sample(jax.random.key(0)).mask
+    assert np.array_equal(literal, masks[0])  # control
 
 
 def test_settings_can_be_described_in_json():

@@ -1,6 +1,7 @@
 """Result files: whole or not there, readable line by line, refused when they are something else."""
 
 import json
+import subprocess
 
 import jax
 import numpy as np
@@ -106,3 +107,28 @@ def test_large_nets_are_not_kept(tmp_path):
 
 def test_the_identity_is_json():
     assert json.loads(json.dumps(results.identity(job()))) == results.identity(job())
+
+
+def test_the_commit_of_the_code_is_kept(tmp_path, monkeypatch):
+    def git(*words):
+        who = ("-c", "user.name=a", "-c", "user.email=a@b")
+        done = subprocess.run(
+            ["git", "-C", tmp_path, *who, *words], capture_output=True, check=True
+        )
+        return done.stdout.decode().strip()
+
+    monkeypatch.setattr(results, "HERE", tmp_path / "experiments")
+    (tmp_path / "experiments").mkdir()
+    (tmp_path / "README.md").write_text("")
+    code = tmp_path / "experiments" / "paper.py"
+    code.write_text("")
+    assert results.commit() is None
+    git("init")
+    git("add", "-A")
+    git("commit", "-m", "first")
+    head = git("rev-parse", "--short=12", "HEAD")
+    assert results.commit() == head == results.commit()
+    (tmp_path / "README.md").write_text("words decide no number")
+    assert results.commit() == head
+    code.write_text("changed")
+    assert results.commit() == head + "+"

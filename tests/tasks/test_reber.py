@@ -4,12 +4,13 @@ import re
 from collections import Counter
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lstm_jax.tasks import embedded_reber, from_set, reber, reber_sets, spell
+from lstm_jax.tasks import embedded_reber, from_pairs, from_set, reber, reber_sets, spell
 
 from .catalogue import CATALOGUE
 from .samples import assert_frequencies, assert_uniform, each, edited, lane, many
@@ -257,3 +258,35 @@ def test_sets_are_apart_whatever_the_key(seed):
 def test_arguments_out_of_range(make, complaint):
     with pytest.raises(ValueError, match=complaint):
         make()
+
+
+def test_pairs_train_on_one_set_and_examine_both():
+    keys = jax.random.split(jax.random.key(5), 2)
+    training, test = jax.vmap(lambda key: reber_sets(key, n=8))(keys)
+    for pair in (0, 1):
+        task = from_pairs(training, test, pair=pair)
+        one, other = (jax.tree.map(lambda leaf, p=pair: leaf[p], s) for s in (training, test))
+        known = [spell(jax.tree.map(lambda leaf, i=i: leaf[..., i], one)) for i in range(8)]
+        unknown = [spell(jax.tree.map(lambda leaf, i=i: leaf[..., i], other)) for i in range(8)]
+        assert [spell(task.exam(i)) for i in range(16)] == known + unknown
+        drawn = {spell(task.sample(jax.random.key(i))) for i in range(60)}
+        assert drawn == set(known)
+    first = from_pairs(training, test).sample(jax.random.key(0))
+    assert first.targets.shape == (from_pairs(training, test).steps, 7)
+    assert (
+        int(first.length) <= len(first.inputs) == int(max(training.length.max(), test.length.max()))
+    )
+
+
+def test_a_pair_may_differ_from_lane_to_lane():
+    pairs = jax.vmap(lambda key: reber_sets(key, n=8))(jax.random.split(jax.random.key(5), 3))
+    exams = jax.vmap(lambda pair: from_pairs(*pairs, pair=pair).exam(3))(jnp.arange(3))
+    for pair in range(3):
+        alone = from_pairs(*pairs, pair=pair).exam(3)
+        assert np.array_equal(exams.inputs[pair], alone.inputs)
+    assert not np.array_equal(exams.inputs[0], exams.inputs[1])  # control
+
+
+def test_single_sets_are_no_pairs():
+    with pytest.raises(ValueError, match=r"pairs of sets.*\(8,\)"):
+        from_pairs(*reber_sets(jax.random.key(0), n=8))

@@ -203,7 +203,7 @@ def from_pairs(training: Sequence, test: Sequence, pair: Array | int = 0) -> Tas
             "from_pairs(*jax.vmap(reber_sets)(keys))"
         )
     number = training.length.shape[1]
-    steps = max(int(np.max(one.length)) for one in (training, test))
+    steps = max(int(np.asarray(one.length).max()) for one in (training, test))
 
     def rows(*leaves: Array) -> np.ndarray:  # one string one piece of memory
         both = np.moveaxis(np.concatenate(leaves, axis=-1), -1, 1)

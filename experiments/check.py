@@ -18,9 +18,10 @@ import numpy as np
 
 from experiments.errors import UserError
 from experiments.files import read_bytes, shown
-from lstm_jax.cells.memory_block import Kind, MemoryBlockParams, Topology, memory_block
+from lstm_jax.cells.memory_block import MemoryBlockParams, memory_block
 from lstm_jax.gradients import bptt, truncated
 from lstm_jax.losses import squared_error
+from lstm_jax.topology import Kind, Topology
 from lstm_jax.types import Cell, Sequence
 from lstm_jax.wiring import Readout, readout
 

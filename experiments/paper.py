@@ -16,7 +16,6 @@ from functools import cache, partial
 import jax
 
 from experiments.rows import Published, Row
-from lstm_jax.cells.memory_block import Kind
 from lstm_jax.growth import when_slow
 from lstm_jax.stopping import Criterion, recent, streak, validation
 from lstm_jax.tasks import (
@@ -30,6 +29,7 @@ from lstm_jax.tasks import (
     temporal_order,
     two_sequence,
 )
+from lstm_jax.topology import Kind
 from lstm_jax.types import Array, Sequence, Task
 
 GATES: tuple[Kind, ...] = ("input_gate", "output_gate")

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lstm_jax.activations import Activation, logistic
-from lstm_jax.cells.memory_block import KINDS, Kind, Topology
 from lstm_jax.growth import Growth
 from lstm_jax.stopping import Stop
+from lstm_jax.topology import KINDS, Kind, Topology
 from lstm_jax.types import Task
 
 

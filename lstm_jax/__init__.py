@@ -6,10 +6,11 @@ Units are axis 0, whatever follows is lanes; time is in front of both.
 """
 
 from lstm_jax import activations, analysis, losses, stopping, tasks
-from lstm_jax.cells.memory_block import Initial, Topology, gates, memory_block
+from lstm_jax.cells.memory_block import Initial, gates, memory_block
 from lstm_jax.gradients import truncated
 from lstm_jax.gradients.bptt import bptt
 from lstm_jax.runtime import tune_cpu_loops
+from lstm_jax.topology import Topology
 from lstm_jax.training import Experiment, Trial, TrialState, make_trial
 from lstm_jax.trials import Finished, Progress, RunError, run_trials
 from lstm_jax.types import Cell, Learned, Sequence, Task

@@ -54,7 +54,8 @@ def readout(
       initial_bias: initial output biases, a number or one an output; None to draw them.
 
     Example:
-      >>> from lstm_jax.cells.memory_block import Topology, memory_block
+      >>> from lstm_jax.cells.memory_block import memory_block
+      >>> from lstm_jax.topology import Topology
       >>> net = readout(memory_block(Topology(inputs=2, blocks=(2, 2))), outputs=1)
       >>> sum(leaf.size for leaf in jax.tree.leaves(net.init(jax.random.key(0))))
       93
@@ -143,7 +144,8 @@ def watch(
 
     Example:
       >>> from functools import partial
-      >>> from lstm_jax.cells.memory_block import Topology, gates, memory_block
+      >>> from lstm_jax.cells.memory_block import gates, memory_block
+      >>> from lstm_jax.topology import Topology
       >>> cell = memory_block(topology := Topology(inputs=1, blocks=(1,)))
       >>> params = cell.init(jax.random.key(0))
       >>> watch(cell, params, jnp.ones((5, 1)), partial(gates, topology)).input_gate.shape

@@ -11,7 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from lstm_jax.activations import linear, linearised_logistic, logistic
-from lstm_jax.cells.memory_block import KINDS, MemoryBlockParams, Topology, memory_block
+from lstm_jax.cells.memory_block import MemoryBlockParams, memory_block
+from lstm_jax.topology import KINDS, Topology
 from lstm_jax.types import Cell, Sequence
 from lstm_jax.wiring import Readout, readout
 from tests.reference.topology import Topology as TwinTopology

@@ -14,9 +14,10 @@ from jax.flatten_util import ravel_pytree
 
 from lstm_jax import analysis
 from lstm_jax.activations import linear, logistic
-from lstm_jax.cells.memory_block import Initial, MemoryBlockParams, Topology, memory_block
+from lstm_jax.cells.memory_block import Initial, MemoryBlockParams, memory_block
 from lstm_jax.gradients import truncated
 from lstm_jax.losses import squared_error
+from lstm_jax.topology import Topology
 from lstm_jax.types import Cell, Sequence
 from lstm_jax.wiring import readout, unroll, watch
 

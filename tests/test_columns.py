@@ -6,13 +6,14 @@ import numpy as np
 import optax
 import pytest
 
-from lstm_jax.cells.memory_block import Topology, memory_block
+from lstm_jax.cells.memory_block import memory_block
 from lstm_jax.columns import add_occurring, occurring
 from lstm_jax.gradients import truncated
 from lstm_jax.gradients.bptt import bptt
 from lstm_jax.losses import squared_error
 from lstm_jax.stopping import streak, within
 from lstm_jax.tasks import random_lag
+from lstm_jax.topology import Topology
 from lstm_jax.training import Experiment, make_trial
 from lstm_jax.types import Sequence
 from lstm_jax.wiring import readout

@@ -5,12 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lstm_jax.cells.memory_block import Topology, memory_block
+from lstm_jax.cells.memory_block import memory_block
 from lstm_jax.gradients import truncated
 from lstm_jax.growth import when_slow
 from lstm_jax.losses import squared_error
 from lstm_jax.stopping import Judgement
 from lstm_jax.tasks import fixed_distractors
+from lstm_jax.topology import Topology
 from lstm_jax.wiring import readout, unroll
 
 WINDOW, RATIO = 5, 0.9

@@ -26,7 +26,7 @@ LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
 # A room imports from earlier lines only. A new file in lstm_jax/ needs its place here.
 FLOW = (
     ("types", "runtime", "storage"),
-    ("activations", "weigh"),
+    ("activations", "weigh", "topology"),
     ("cells", "feedforward"),
     ("wiring",),
     ("columns",),

@@ -9,12 +9,13 @@ import numpy as np
 import optax
 import pytest
 
-from lstm_jax.cells.memory_block import Topology, memory_block
+from lstm_jax.cells.memory_block import memory_block
 from lstm_jax.gradients import truncated
 from lstm_jax.learning import Experiment, Weights, fresh, learn
 from lstm_jax.losses import squared_error
 from lstm_jax.stopping import streak, within
 from lstm_jax.tasks import fixed_distractors, random_distractors
+from lstm_jax.topology import Topology
 from lstm_jax.types import Learned, Sequence, Task
 from lstm_jax.wiring import readout
 

@@ -9,10 +9,11 @@ import numpy as np
 import optax
 import pytest
 
-from lstm_jax.cells.memory_block import Initial, Topology, memory_block
+from lstm_jax.cells.memory_block import Initial, memory_block
 from lstm_jax.gradients.truncated import online
 from lstm_jax.losses import squared_error
 from lstm_jax.stopping import Criterion, recent, streak, validation, within
+from lstm_jax.topology import Topology
 from lstm_jax.training import IDLE, PHASES, Experiment, make_trial
 from lstm_jax.types import Sequence, Task
 from lstm_jax.wiring import readout

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lstm_jax.cells.memory_block import Topology, memory_block
+from lstm_jax.cells.memory_block import memory_block
+from lstm_jax.topology import Topology
 from lstm_jax.wiring import readout, start
 from tests.bridge import KEY, assert_close, lane, net_of, real, side_by_side
 from tests.reference.catalogue import SMALL

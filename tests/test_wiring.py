@@ -10,7 +10,8 @@ from hypothesis import given as hypothesise
 from hypothesis import strategies as st
 
 from lstm_jax import wiring
-from lstm_jax.cells.memory_block import Topology, memory_block
+from lstm_jax.cells.memory_block import memory_block
+from lstm_jax.topology import Topology
 from lstm_jax.types import Sequence
 from tests.bridge import assert_close, assert_same, lane, net_of, real, side_by_side, to_params
 from tests.reference import memory_block as twin

@@ -19,13 +19,14 @@ from jax.experimental.compilation_cache import compilation_cache
 
 from lstm_jax import trials
 from lstm_jax.activations import linear
-from lstm_jax.cells.memory_block import Topology, memory_block
+from lstm_jax.cells.memory_block import memory_block
 from lstm_jax.gradients import truncated
 from lstm_jax.losses import squared_error
 from lstm_jax.stopping import Criterion, recent, within
 from lstm_jax.storage import open_storage
 from lstm_jax.tasks import draws
 from lstm_jax.tasks.sequences import at_end, clock
+from lstm_jax.topology import Topology
 from lstm_jax.training import Experiment, Trial, TrialState, make_trial
 from lstm_jax.trials import Finished, run_trials
 from lstm_jax.types import Key, Sequence, Task

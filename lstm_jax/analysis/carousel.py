@@ -17,8 +17,9 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from lstm_jax.activations import squash_to
-from lstm_jax.cells.memory_block import MemoryBlockParams, Topology, gates, memory_block
+from lstm_jax.cells.memory_block import MemoryBlockParams, gates, memory_block
 from lstm_jax.gradients import truncated
+from lstm_jax.topology import Topology
 from lstm_jax.types import Array, Cell, Params, State
 from lstm_jax.wiring import start, unroll, watch
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import jax
 
-from lstm_jax.cells.memory_block import KINDS, Kind, Topology
+from lstm_jax.topology import KINDS, Kind, Topology
 from lstm_jax.types import Cell
 
 

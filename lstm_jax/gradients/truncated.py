@@ -100,7 +100,8 @@ def stepwise(net: Cell, loss: Loss) -> Stepwise:
     """Appendix A.1 as a pair of functions, local in space and time.
 
     Example:
-      >>> from lstm_jax.cells.memory_block import Topology, memory_block
+      >>> from lstm_jax.cells.memory_block import memory_block
+      >>> from lstm_jax.topology import Topology
       >>> from lstm_jax.losses import squared_error
       >>> from lstm_jax.wiring import readout
       >>> net = readout(memory_block(Topology(inputs=1, blocks=(1,))), outputs=1)

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lstm_jax.cells.memory_block import Initial, Topology, gates, memory_block
+from lstm_jax.cells.memory_block import Initial, gates, memory_block
+from lstm_jax.topology import Topology
 from lstm_jax.wiring import unroll, watch
 from tests.bridge import net_of, to_params, topology_of
 from tests.reference import memory_block as twin

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from lstm_jax.cells.memory_block import KINDS, Topology
+from lstm_jax.topology import KINDS, Topology
 from tests.bridge import net_of, places, topology_of
 from tests.reference.catalogue import PAPER, SMALL
 

@@ -31,7 +31,7 @@ END = "<!-- end of the report -->"
 NOTE = (
     "Solved and after: 95 % intervals in brackets (Wilson; bootstrap over the solved trials). "
     "After: training sequences until the criterion, over solved trials. Cap: training sequences "
-    "at which a trial counts as failed. The paper reports no failed trial in these tables. "
+    "at which a trial counts as failed. The paper reports no failed trials where it is not said. "
     "Test: mean over solved trials."
 )
 
@@ -116,6 +116,8 @@ def cells(line: dict) -> dict[str, str]:
             "ST1 mean": _count(line["first_mean"]),
             "paper's ST1": _count(theirs["first_after"]),
         }
+    if theirs["success"] < 1:
+        columns["paper solved"] = f"{theirs['success']:.0%}".replace("%", " %")
     columns |= {
         "mean after": _with_interval(line["mean"]),
         "median after": _with_interval(line["median"]),

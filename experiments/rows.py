@@ -22,6 +22,7 @@ class Published:
       squared: column "MSE" of Table 8.
       difference: mean absolute difference to the noise-free goal, Table 6.
       after_range: the fewest and the most training sequences of any trial.
+      success: fraction of the trials that succeeded; 1 where no failure is reported.
     """
 
     after: int
@@ -31,6 +32,7 @@ class Published:
     squared: float | None = None
     difference: float | None = None
     after_range: tuple[int, int] | None = None
+    success: float = 1.0
 
 
 @dataclass(frozen=True)

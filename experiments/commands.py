@@ -3,6 +3,8 @@
 import json as json_module
 import os
 import shutil
+import sys
+import time
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -193,6 +195,47 @@ def check(files: Files, /, json: bool = False) -> int:
     return 0 if checks.agree(found) else 1
 
 
+def study(
+    rows: Rows = (),
+    /,
+    trials: int = 32,
+    confirm: int = 200,
+    seed: int = 0,
+    budget: Seconds = None,
+    folder: Folder = None,
+    only_report: bool = False,
+    json: bool = False,
+) -> int:
+    """Search for the readings that reproduce rows; started again it goes on.
+
+    Args:
+      rows: names of rows, numbers of tables, experiments such as 2c, or all.
+      trials: of every reading that is tried.
+      confirm: trials on fresh seeds for those that fitted best.
+      seed: of all randomness.
+      budget: seconds for each row.
+      folder: where results/ is kept, by default experiments/.
+      only_report: train nothing.
+      json: as JSON.
+    """
+    jobs.check_numbers(trials=trials, confirm=confirm, budget=budget)
+    from experiments import findings
+    from experiments import study as studies
+
+    here = _folder(folder)
+    for row in [] if only_report else jobs.find_rows(rows):
+        deadline = time.monotonic() + budget if budget else float("inf")
+        for entry in studies.Study(row, here, seed, trials, confirm, deadline).run():
+            print(studies.says(row, entry), file=sys.stderr, flush=True)
+    found = findings.studies(here / "results")
+    listed, sets = findings.lines(found), findings.overall(found)
+    return _tell(
+        json,
+        lambda: {"rows": listed, "sets": sets},
+        lambda: [findings.table(listed)],
+    )
+
+
 def bench(
     lanes: tuple[int, ...] = (1, 10, 32),
     seconds: float = 2.0,
@@ -239,6 +282,7 @@ COMMANDS = {
     "report": report,
     "figure": figure,
     "sweep": sweep,
+    "study": study,
     "check": check,
     "bench": bench,
     "demo": demo,

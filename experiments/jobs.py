@@ -77,6 +77,25 @@ def find_row(name: str) -> Row:
     return ROWS[name]
 
 
+def find_rows(names: Sequence[str]) -> list[Row]:
+    """Rows by their names, by tables or by experiments, in the order of the paper.
+
+    A number alone is that of a table: 4 is Table 4, and experiment 4 is Table 7.
+    """
+    if not names:
+        raise UserError("name a row, a table or an experiment, or all")
+    known = {"all", *(text for row in ROWS.values() for text in _words(row))}
+    for name in names:
+        if name not in known:
+            raise unknown("row, table or experiment", name, ROWS)
+    return [row for row in ROWS.values() if {"all", *_words(row)} & set(names)]
+
+
+def _words(row: Row) -> set[str]:
+    experiment = set() if row.experiment.isdigit() else {row.experiment}
+    return {row.name, str(row.table)} | experiment
+
+
 def find_reading(row: Row, name: str) -> Reading:
     """The reading with a name, if it is offered for the row."""
     offered = readings(row)

@@ -1,0 +1,207 @@
+"""Single changes to rows: what the text leaves open, or what the original program may have done.
+
+A change is named data, like a reading; changes that do not exclude each other combine
+into readings, `silent-0.1+direct`. `study` tries them. A change is offered for a row
+where it changes anything.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from types import MappingProxyType
+from typing import Any
+
+from experiments.errors import UserError
+from experiments.paper import HIDDEN
+from experiments.readings import LITERAL, Reading
+from experiments.rows import Row
+from lstm_jax.activations import (
+    clipped_linear,
+    linear,
+    linearised_logistic,
+    logistic_without_slope,
+)
+from lstm_jax.stopping import validation
+from lstm_jax.types import Key, Sequence, Task
+
+
+@dataclass(frozen=True)
+class Change:
+    """One thing read otherwise.
+
+    Attributes:
+      name: in words joined by hyphens.
+      says: in one line, what it changes.
+      about: what of a row it is about; two changes about the same exclude each other.
+      change: from a row to the fields that take other values; none where it says nothing.
+    """
+
+    name: str
+    says: str
+    about: str
+    change: Callable[[Row], Mapping[str, Any]]
+
+
+def _set(name: str, says: str, about: str, **fields: Any) -> Change:
+    return Change(name, says, about, lambda row: fields)
+
+
+def _of(name: str, says: str, about: str, *experiments: str, **words: Any) -> Change:
+    """Other words to the task, for some experiments only."""
+
+    def change(row: Row) -> dict[str, Any]:
+        return {"task": partial(row.task, **words)} if row.experiment in experiments else {}
+
+    return Change(name, says, about, change)
+
+
+def with_targets(low: float, high: float, task: Callable[..., Task], **words: Any) -> Task:
+    """A task whose targets 0 and 1 are `low` and `high`; goals stay."""
+    made = task(**words)
+
+    def changed(sequence: Sequence) -> Sequence:
+        return sequence._replace(targets=low + (high - low) * sequence.targets)
+
+    def sample(key: Key) -> Sequence:
+        return changed(made.sample(key))
+
+    exam = made.exam
+    return made._replace(sample=sample, exam=exam and (lambda i: changed(exam(i))))
+
+
+def _targets(row: Row) -> dict[str, Any]:
+    return {"task": partial(with_targets, 0.1, 0.9, row.task)} if row.experiment == "1" else {}
+
+
+def _later(row: Row) -> dict[str, Any]:
+    return {"silent_below": 0.1, "silent_once_grown": True} if row.growth else {}
+
+
+def _end_only(row: Row) -> dict[str, Any]:
+    return {"end_only_once_grown": True} if row.growth else {}
+
+
+def _gates_lower(row: Row) -> dict[str, Any]:
+    if "input_gate" not in row.biased or not row.input_gates:
+        return {}
+    now = row.input_gate or (0.0,) * len(row.blocks)
+    return {"input_gate": tuple(bias - 3.0 for bias in now)}
+
+
+def _gates_drawn(row: Row) -> dict[str, Any]:
+    return {"input_gate": None, "output_gate": None}
+
+
+def _rarer_tests(row: Row) -> dict[str, Any]:
+    if row.experiment[0] != "3":
+        return {}
+    size, _, *criteria = row.stop.args  # pyright: ignore[reportFunctionMemberAccess]
+    return {"stop": partial(validation, size, 10_000, *criteria)}
+
+
+def _second(row: Row) -> dict[str, Any]:
+    if row.experiment not in ("4", "5"):
+        return {}
+    T = row.task.args[0]  # pyright: ignore[reportFunctionMemberAccess]
+    return {"task": partial(row.task, second_among=T // 2 - 2)}
+
+
+CHANGES = (
+    _set("linear-output", "output net", "output", activation=linear),
+    _set("tangent-output", "output 1/2 + net/4", "output", activation=linearised_logistic),
+    _set("clipped-output", "output net, held in [0, 1]", "output", activation=clipped_linear),
+    _set("no-slope", "output error without f'", "output", activation=logistic_without_slope),
+    _set("silent-0.1", "errors below 0.1 are not sent", "silence", silent_below=0.1),
+    _set("silent-0.2", "errors below 0.2 are not sent", "silence", silent_below=0.2),
+    Change("silent-later", "errors below 0.1 are not sent once a cell is there", "silence", _later),
+    Change("end-only", "errors at the end only once a cell is there", "end", _end_only),
+    Change("targets-0.1-0.9", "targets 0.1 and 0.9", "targets", _targets),
+    _set("direct", "inputs feed the outputs too", "direct", direct=True),
+    _set("g-1", "g from -1 to 1", "g", squash_input=(-1.0, 1.0)),
+    _set("g-half", "g from -1/2 to 1/2", "g", squash_input=(-0.5, 0.5)),
+    _set("g-unit", "g from 0 to 1", "g", squash_input=(0.0, 1.0)),
+    _set(
+        "fixed-biases",
+        "no bias is trained",
+        "biases",
+        untrained=HIDDEN,
+        output_bias_trained=False,
+    ),
+    _set(
+        "gate-biases",
+        "gate biases alone are trained",
+        "biases",
+        untrained=("cell",),
+        output_bias_trained=False,
+    ),
+    _set("output-bias", "output units have biases", "output bias", output_bias=True),
+    _set("cells-heard", "cells alone feed the hidden layer", "recurrence", recurrence="cells"),
+    _set("no-recurrence", "nothing inside the hidden layer", "recurrence", recurrence="none"),
+    Change("weights/10", "initial range / 10", "range", lambda row: {"weights": row.weights / 10}),
+    Change("weights/2", "initial range / 2", "range", lambda row: {"weights": row.weights / 2}),
+    _set("recurrent-0", "recurrent weights begin at 0", "recurrent", recurrent_weights=0.0),
+    Change("input-gates-lower", "input-gate biases 3 lower", "gates", _gates_lower),
+    Change("drawn-gates", "gate biases drawn like weights", "gates", _gates_drawn),
+    Change("double-rate", "the factor 2 in the error", "rate", lambda row: {"rate": 2 * row.rate}),
+    Change("half-rate", "half the rate", "rate", lambda row: {"rate": row.rate / 2}),
+    Change(
+        "other-schedule",
+        "weights change once a sequence instead of at every step, or the reverse",
+        "schedule",
+        lambda row: {"every_step": not row.every_step},
+    ),
+    _of("first-mark-kept", "a marked first pair keeps marker 1, value 0", "marks", "4", "5",
+        keep_first_mark=True),
+    _of("no-end-markers", "no markers at the ends", "marks", "4", "5", end_markers=False),
+    Change("second-sooner", "second mark among T/2 - 2 pairs", "second", _second),
+    _of("deviation-0.1", "target noise of deviation 0.1", "noise", "3c", target_variance=0.01),
+    Change("tests-every-10000", "the test is made every 10,000 sequences", "test", _rarer_tests),
+    _set("window-counts", "the right sequences at the end count", "count", window_counts=True),
+)  # fmt: skip
+BY_NAME = {change.name: change for change in CHANGES}
+
+
+def offered(row: Row) -> dict[str, Change]:
+    """The changes that change anything about a row."""
+    return {c.name: c for c in CHANGES if _differs(row, c.change(row)) and _makes_sense(row, c)}
+
+
+def _differs(row: Row, fields: Mapping[str, Any]) -> bool:
+    return any(getattr(row, name) != value for name, value in fields.items())
+
+
+def _makes_sense(row: Row, change: Change) -> bool:
+    """Not: biases of a net without, targets at the end at every step, a window that is none."""
+    if change.about == "biases":
+        return bool(row.biased) or row.output_bias
+    if change.about == "schedule":
+        return row.every_step  # other tasks have one error, at the end
+    if change.about == "count":
+        return bool(row.stop().uncounted)
+    if change.about == "recurrent":
+        return row.recurrence != "none"
+    if change.name == "drawn-gates":
+        return row.input_gate is not None or row.output_gate is not None
+    return True
+
+
+def combine(row: Row, names: tuple[str, ...]) -> Reading:
+    """The reading of a row that several changes make together; of none, the literal one.
+
+    Raises:
+      UserError: a change that is not offered, or two that exclude each other.
+    """
+    if not names:
+        return LITERAL
+    there, fields, taken = offered(row), {}, {}
+    for name in names:
+        if name not in there:
+            raise UserError(f"row {row.name} is not offered the change {name!r}; "
+                            f"it is offered {', '.join(there)}")  # fmt: skip
+        about = there[name].about
+        if about in taken:
+            raise UserError(f"{taken[about]} and {name} exclude each other: both are about {about}")
+        taken[about] = name
+        fields |= there[name].change(row)
+    says = "; ".join(there[name].says for name in names)
+    return Reading("+".join(names), says, (row.experiment,), MappingProxyType(fields))

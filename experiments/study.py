@@ -1,0 +1,198 @@
+"""Which readings reproduce which rows: a search over combinations of single changes.
+
+A row is trained literally, under every single change, under what its named readings
+change, and under pairs and larger sets built from what fitted best. The best of these
+are confirmed with more trials on fresh seeds; a figure chosen on some seeds is never
+reported from them. Everything tried is kept, `results/study/<row>.json`, as it comes, and
+a study started again goes on.
+"""
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from experiments.assembly import build, for_trials
+from experiments.changes import BY_NAME, combine, offered
+from experiments.errors import UserError
+from experiments.files import alone_in, read_bytes, shown, write_text
+from experiments.readings import readings
+from experiments.results import commit, versions
+from experiments.rows import Row
+from lstm_jax.training import make_trial
+from lstm_jax.trials import run_trials
+
+SCREENED, CONFIRMED = 32, 200  # trials
+CONFIRM_SEED = 10_000  # seeds for confirming are those of the search plus this
+KEPT = 4  # how many of the best are built upon, and how many are confirmed
+LARGEST = 3  # changes in a set that is built
+PAST = 4  # times the published mean, beyond which a trial of a study has failed
+
+Names = tuple[str, ...]
+
+
+class Fit(NamedTuple):
+    """How a sample of trials compares with a published figure.
+
+    Attributes:
+      ratio: our mean over theirs, over trials that succeeded; None if none did.
+      success: fraction of trials that succeeded.
+      reproduced: a sample of ours as large as the paper's has a mean beyond theirs on
+        either side, and a success rate, in the middle 95 % of such samples.
+      misfit: |ln ratio| plus what success is short of the paper's, times two; to rank by.
+    """
+
+    ratio: float | None
+    success: float
+    reproduced: bool
+    misfit: float
+
+
+def fit(row: Row, entry: dict[str, Any], draws: int = 4000) -> Fit:
+    """Compare what was found under a reading with the row's figures."""
+    theirs, after = row.published, np.asarray(entry["after"], float)
+    success = len(after) / entry["trials"]
+    short = 2 * max(0.0, theirs.success - success)
+    if not len(after):
+        return Fit(None, 0.0, False, 10.0)
+    ratio = float(after.mean()) / theirs.after
+    every = np.concatenate([after, np.full(entry["trials"] - len(after), np.nan)])
+    rng = np.random.default_rng(0)
+    samples = every[rng.integers(len(every), size=(draws, row.trials))]
+    solved = ~np.isnan(samples)
+    number = solved.sum(axis=1)
+    means = np.where(solved, samples, 0).sum(axis=1) / np.maximum(number, 1)
+    low, high = np.percentile(means[number > 0], (2.5, 97.5))
+    as_often = np.mean(number >= round(theirs.success * row.trials)) >= 0.025
+    rarely = np.mean(number <= round(theirs.success * row.trials)) >= 0.025
+    reproduced = bool(low <= theirs.after <= high and as_often and rarely)
+    return Fit(ratio, success, reproduced, abs(float(np.log(ratio))) + short)
+
+
+class Study:
+    """What was tried of one row, kept in a file."""
+
+    def __init__(self, row: Row, folder: Path, seed: int = 0, screened: int = SCREENED,
+                 confirmed: int = CONFIRMED, deadline: float = float("inf")):  # fmt: skip
+        self.row, self.seed, self._deadline = row, seed, deadline
+        self._screened, self._confirmed = screened, confirmed
+        self.path = folder / "results" / "study" / f"{row.name}.json"
+        self.entries = read(self.path) if self.path.exists() else []
+
+    def run(self) -> Iterator[dict[str, Any]]:
+        """Try what is not yet tried; every entry as it comes, until time is over."""
+        with alone_in(self.path.parent / f".{self.row.name}"):
+            for names in self._screen():
+                yield from self._try(names, self.seed, self._screened)
+            for names in [*self.best(KEPT), *self.best(1, changes=1)]:
+                yield from self._try(names, self.seed + CONFIRM_SEED, self._confirmed)
+
+    def best(self, number: int, changes: int | None = None) -> list[Names]:
+        """The sets of changes (of so many) that fitted best on the seeds of the search."""
+        searched = [e for e in self.entries if e["seed"] == self.seed]
+        searched = [e for e in searched if changes in (None, len(e["changes"]))]
+        ranked = sorted(searched, key=lambda e: (fit(self.row, e).misfit, len(e["changes"])))
+        return [tuple(e["changes"]) for e in ranked[:number]]
+
+    def _screen(self) -> Iterator[Names]:
+        yield ()
+        yield from ((name,) for name in offered(self.row))
+        yield from named(self.row)
+        for size in range(2, LARGEST + 1):
+            good = [names for names in self.best(KEPT) if names]
+            singles = sorted({n for names in (*good, *self.best(KEPT, changes=1)) for n in names})
+            for names in good:
+                if len(names) == size - 1:
+                    yield from (_together(names, n) for n in singles if _compatible(names, n))
+
+    def _try(self, names: Names, seed: int, trials: int) -> Iterator[dict[str, Any]]:
+        if any(tuple(e["changes"]) == names and e["seed"] == seed for e in self.entries):
+            return
+        if time.monotonic() > self._deadline:
+            return
+        entry = {"changes": list(names), "seed": seed, **train(self.row, names, seed, trials)}
+        self.entries.append(entry)
+        self._write()
+        yield entry
+
+    def _write(self) -> None:
+        lines = ",\n".join(f"  {json.dumps(e)}" for e in self.entries)
+        head = json.dumps({"row": self.row.name, "commit": commit(), "versions": versions()})
+        write_text(self.path, f'{head[:-1]}, "entries": [\n{lines}\n]}}\n')
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """What a study has kept."""
+    try:
+        return json.loads(read_bytes(path))["entries"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{shown(path)} is no study; move it out of the folder") from error
+
+
+def named(row: Row) -> list[Names]:
+    """The named readings of a row as sets of single changes, where they are such."""
+    found, there = [], offered(row)
+    for reading in readings(row).values():
+        read = reading.read(row)
+        names = tuple(sorted(n for n in there if _part_of(row, n, read)))
+        if names and combine_quietly(row, names) == read:
+            found.append(names)
+    return found
+
+
+def combine_quietly(row: Row, names: Names) -> Row | None:
+    """The row under several changes; None if they exclude each other."""
+    try:
+        return combine(row, names).read(row)
+    except UserError:
+        return None
+
+
+def _part_of(row: Row, name: str, read: Row) -> bool:
+    return all(getattr(read, k) == v for k, v in BY_NAME[name].change(row).items())
+
+
+def _together(names: Names, name: str) -> Names:
+    return tuple(sorted((*names, name)))
+
+
+def _compatible(names: Names, name: str) -> bool:
+    return BY_NAME[name].about not in {BY_NAME[n].about for n in names}
+
+
+def train(row: Row, names: Names, seed: int, trials: int) -> dict[str, Any]:
+    """So many trials of a row under several changes."""
+    reading = combine(row, names)
+    cap = min(row.cap, PAST * row.published.after + row.stop().uncounted)
+    capped, began = replace(row, cap=cap, test=0), time.monotonic()
+    records = run_trials(
+        make_trial(build(capped, reading)),
+        jax.random.key(seed),
+        trials,
+        settings=for_trials(capped, trials, reading),
+        lanes=32,
+        devices=1,
+    )
+    after = [r["reached"][-1] for r in records if r["phase"] == "solved"]
+    return {
+        "trials": trials,
+        "cap": cap,
+        "after": after,
+        "seconds": round(time.monotonic() - began, 1),
+    }
+
+
+def says(row: Row, entry: dict[str, Any]) -> str:
+    """An entry in one line for a person who waits."""
+    after, found = entry["after"], fit(row, entry)
+    mean = f", mean {np.mean(after):,.0f}" if after else ""
+    return (
+        f"{row.name} {'+'.join(entry['changes']) or 'literal'}, seed {entry['seed']}: "
+        f"{len(after)} of {entry['trials']} solved{mean} (paper {row.published.after:,})"
+        f"{', reproduced' * found.reproduced}, {entry['seconds']:.0f} s"
+    )

@@ -1,0 +1,83 @@
+"""Single changes: each changes something, says so, and goes together with others."""
+
+import itertools
+from dataclasses import fields, replace
+
+import jax
+import numpy as np
+import pytest
+
+from experiments.assembly import build, settings
+from experiments.changes import BY_NAME, CHANGES, combine, offered
+from experiments.errors import UserError
+from experiments.jobs import describe
+from experiments.paper import ROWS
+from experiments.readings import LITERAL
+from lstm_jax.training import make_trial
+
+OF_EACH = {row.experiment: row for row in ROWS.values()}
+
+
+def test_names_are_unique_and_every_change_is_offered_somewhere():
+    assert len(BY_NAME) == len(CHANGES)
+    everywhere = {name for row in ROWS.values() for name in offered(row)}
+    assert everywhere == set(BY_NAME)
+
+
+@pytest.mark.parametrize("row", OF_EACH.values(), ids=OF_EACH)
+def test_a_change_changes_what_a_trial_depends_on(row):
+    for name in offered(row):
+        changed = combine(row, (name,)).read(row)
+        assert describe(changed) != describe(row), name
+        same = {f.name for f in fields(row) if getattr(row, f.name) == getattr(changed, f.name)}
+        assert {"published", "trials", "cap", "name"} <= same
+
+
+@pytest.mark.parametrize("name", ["1-1", "2a", "4-100"])
+def test_what_is_offered_makes_a_trial(name):
+    row = ROWS[name]
+    for names in [(n,) for n in offered(row)]:
+        reading = combine(row, names)
+        trial = make_trial(build(row, reading))
+        state = jax.eval_shape(trial.init, jax.random.key(0), settings(row, reading))
+        assert state.phase.shape == ()
+
+
+def test_changes_about_the_same_exclude_each_other():
+    row = ROWS["4-100"]
+    with pytest.raises(UserError, match=r"linear-output and no-slope exclude .* about output"):
+        combine(row, ("linear-output", "no-slope"))
+    with pytest.raises(UserError, match="not offered the change 'window-counts'"):
+        combine(row, ("window-counts",))
+    read = combine(row, ("tangent-output", "fixed-biases")).read(row)
+    assert read.activation.__name__ == "linearised_logistic" and not read.output_bias_trained
+    assert combine(row, ()) is LITERAL
+
+
+def test_the_order_of_changes_makes_no_difference():
+    row = ROWS["5-13"]
+    names = ("g-1", "no-slope", "double-rate")
+    reads = [combine(row, order).read(row) for order in itertools.permutations(names)]
+    assert all(read == reads[0] for read in reads) and reads[0] != row
+
+
+def test_targets_move_and_goals_stay():
+    row = ROWS["1-1"]
+    read = combine(row, ("targets-0.1-0.9",)).read(row)
+    theirs, ours = (r.task(pair=1).exam(7) for r in (row, read))
+    np.testing.assert_allclose(ours.targets, 0.1 + 0.8 * theirs.targets, rtol=1e-6)
+    np.testing.assert_array_equal(ours.goals, theirs.goals)
+    key = jax.random.key(0)
+    drawn = read.task(pair=0).sample(key)
+    np.testing.assert_allclose(np.unique(drawn.targets), [0.1, 0.9], rtol=1e-6)
+    np.testing.assert_array_equal(drawn.inputs, row.task(pair=0).sample(key).inputs)
+
+
+def test_input_gates_are_lowered_from_where_they_are():
+    def lowered(row):
+        return combine(row, ("input-gates-lower",)).read(row).input_gate
+
+    assert lowered(ROWS["4-100"]) == (-6.0, -9.0)
+    assert lowered(ROWS["1-2"]) == (-3.0, -3.0, -3.0)
+    assert "input-gates-lower" not in offered(ROWS["2c-50-50"])  # it has no biases
+    assert "direct" not in offered(replace(ROWS["1-1"], direct=True))

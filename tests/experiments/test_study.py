@@ -1,0 +1,157 @@
+"""The study of readings: what fits, what is tried next, and what is reported of it."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from experiments import findings, study
+from experiments.changes import BY_NAME, offered
+from experiments.errors import UserError
+from experiments.jobs import find_rows
+from experiments.paper import ROWS
+from experiments.rows import Published
+
+ROW = ROWS["1-5"]
+THEIRS = ROW.published.after
+
+
+def entry(changes, after, trials=40, seed=0):
+    return {
+        "changes": list(changes),
+        "seed": seed,
+        "trials": trials,
+        "cap": 10**6,
+        "after": [int(n) for n in after],
+        "seconds": 1.0,
+    }
+
+
+def around(mean, number, spread=0.4, seed=0):
+    values = np.random.default_rng(seed).lognormal(0, spread, number)
+    return mean * values / values.mean()
+
+
+def test_a_sample_around_the_published_mean_reproduces_it():
+    good = study.fit(ROW, entry((), around(THEIRS * 1.02, 40)))
+    assert good.reproduced and good.ratio == pytest.approx(1.02, rel=1e-3)
+    for after in (around(THEIRS * 2, 40), around(THEIRS / 2, 40), around(THEIRS, 20), []):
+        bad = study.fit(ROW, entry((), after))
+        assert not bad.reproduced and bad.misfit > good.misfit
+
+
+def test_more_spread_of_the_trials_allows_for_more_distance():
+    one = entry((), around(1.3 * THEIRS, 40, spread=0.1))
+    other = entry((), around(1.3 * THEIRS, 40, spread=1.5))
+    assert not study.fit(ROW, one).reproduced and study.fit(ROW, other).reproduced
+    few = replace(ROW, trials=2)  # and so do fewer trials in the paper
+    assert study.fit(few, entry((), around(1.3 * THEIRS, 40))).reproduced
+
+
+def test_success_rates_count_both_ways():
+    half = replace(ROW, published=Published(THEIRS, success=0.5))
+    assert study.fit(half, entry((), around(THEIRS, 20))).reproduced
+    assert not study.fit(half, entry((), around(THEIRS, 40))).reproduced
+    assert not study.fit(ROW, entry((), around(THEIRS, 20))).reproduced
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """A world in which `direct` and `silent-0.1` help, together most."""
+    asked = []
+
+    def train(row, names, seed, trials):
+        asked.append((names, seed, trials))
+        factor = 4.0
+        factor /= 2 if "direct" in names else 1
+        factor /= 2 if "silent-0.1" in names else 1
+        factor *= 1.2 ** len(set(names) - {"direct", "silent-0.1"})
+        found = entry(names, around(THEIRS * factor, trials, seed=seed % 97), trials, seed)
+        return {k: found[k] for k in ("trials", "cap", "after", "seconds")}
+
+    monkeypatch.setattr(study, "train", train)
+    return asked
+
+
+def run(folder, **options):
+    one = study.Study(ROW, folder, **{"screened": 40, "confirmed": 60, **options})
+    return one, list(one.run())
+
+
+def test_the_search_finds_what_helps_and_confirms_it_on_fresh_seeds(tmp_path, trained):
+    one, entries = run(tmp_path)
+    tried = [names for names, seed, _ in trained if seed == 0]
+    assert tried[0] == () and len(tried) == len(set(tried))
+    assert {(name,) for name in offered(ROW)} <= set(tried)
+    assert one.best(1) == [("direct", "silent-0.1")]
+    fresh = [(names, trials) for names, seed, trials in trained if seed == study.CONFIRM_SEED]
+    assert (("direct", "silent-0.1"), 60) in fresh
+    assert sum(len(names) == 1 for names, _ in fresh) >= 1
+    assert max(len(names) for names in tried) == study.LARGEST
+    assert all(len({BY_NAME[n].about for n in names}) == len(names) for names in tried)
+    assert one.entries == entries == study.read(one.path)
+
+
+def test_a_study_started_again_goes_on(tmp_path, trained):
+    first = study.Study(ROW, tmp_path, screened=40, confirmed=60)
+    steps = first.run()
+    for _ in range(5):
+        next(steps)
+    steps.close()
+    assert len(trained) == 5
+    _, rest = run(tmp_path)
+    whole = len(study.read(first.path))
+    assert len(rest) == whole - 5 and len(trained) == whole
+    assert run(tmp_path)[1] == []
+
+
+def test_nothing_begins_when_time_is_over(tmp_path, trained):
+    assert run(tmp_path, deadline=0.0)[1] == [] == trained
+
+
+def test_what_is_no_study_is_refused(tmp_path):
+    path = tmp_path / "results" / "study" / f"{ROW.name}.json"
+    path.parent.mkdir(parents=True)
+    path.write_text("{}")
+    with pytest.raises(UserError, match="no study"):
+        study.Study(ROW, tmp_path)
+
+
+def test_findings_are_those_of_fresh_seeds(tmp_path, trained):
+    run(tmp_path)
+    found = findings.studies(tmp_path / "results")
+    lines = {one["as"]: one for one in findings.lines(found)}
+    assert lines["literal"]["changes"] == [] and not lines["literal"]["reproduced"]
+    assert lines["best"]["changes"] == ["direct", "silent-0.1"] and lines["best"]["reproduced"]
+    assert len(lines["best single"]["changes"]) == 1
+    assert {lines[k]["seed"] for k in ("best", "best single")} == {study.CONFIRM_SEED}
+    assert lines["best"]["trials"] == 60
+    sets = findings.overall(found)
+    assert sets[0] == {"changes": ["direct", "silent-0.1"], "rows": [ROW.name]}
+    text = findings.as_markdown(findings.lines(found), sets)
+    assert "| 1-5 | best | direct+silent-0.1 | 60/60" in text
+    assert json.loads(json.dumps(findings.lines(found)))
+
+
+def test_named_readings_are_tried_where_they_are_sets_of_changes():
+    assert ("direct", "silent-0.1") in study.named(ROWS["1-5"])
+    assert ("fixed-biases", "tangent-output") in study.named(ROWS["4-500"])
+    assert ("no-recurrence",) in study.named(ROWS["2c-50-50"])
+    assert study.named(ROWS["3c-100-1"]) == []
+
+
+def test_one_real_entry():
+    row = replace(ROWS["1-5"], cap=150)
+    found = study.train(row, ("direct",), 0, 3)
+    assert found["trials"] == 3 and found["after"] == [] and found["cap"] == 150
+
+
+def test_rows_by_name_table_and_experiment():
+    assert [row.name for row in find_rows(["7"])] == ["4-100", "4-500", "4-1000"]
+    assert [row.name for row in find_rows(["6a", "2"])] == ["2a", "2b", "6a"]
+    assert len(find_rows(["2c"])) == 9 and len(find_rows(["all"])) == len(ROWS)
+    with pytest.raises(UserError, match="table"):
+        find_rows(["12"])
+    with pytest.raises(UserError, match="name a row"):
+        find_rows([])

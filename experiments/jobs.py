@@ -59,6 +59,12 @@ def describe(row: Row) -> dict[str, Any]:
     return {name: _plain(value) for name, value in fields.items() if name not in ABOUT}
 
 
+def describe_defaults() -> dict[str, Any]:
+    """The settings that a row need not name, likewise."""
+    given = {f.name: f.default for f in dataclasses.fields(Row) if f.name not in ABOUT}
+    return {k: _plain(v) for k, v in given.items() if v is not dataclasses.MISSING}
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, partial):
         named = {k: _plain(v) for k, v in value.keywords.items()}

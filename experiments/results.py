@@ -17,7 +17,7 @@ import numpy as np
 
 from experiments.errors import UserError
 from experiments.files import HERE, read_bytes, shown, write_text, write_whole
-from experiments.jobs import Job, describe
+from experiments.jobs import Job, describe, describe_defaults
 
 FORMAT = 1
 PACKAGES = ("jax", "jaxlib", "optax", "numpy")
@@ -77,7 +77,13 @@ def result(job: Job, records: list[dict], seconds: float) -> dict[str, Any]:
 
 
 def same_run(one: dict, other: dict) -> bool:
-    """Whether two results are of the same trials; versions, devices, dates may differ."""
+    """Whether two results are of the same trials; versions, devices, dates may differ.
+
+    A setting that a file does not name had its default: fields of `Row` are added as the
+    project grows, with defaults that leave rows as they were.
+    """
+    defaults = describe_defaults()
+    one, other = ({**r, "settings": {**defaults, **r["settings"]}} for r in (one, other))
     return all(one[k] == other[k] for k in (*_RUN, "trials"))
 
 

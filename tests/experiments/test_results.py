@@ -39,6 +39,9 @@ def test_the_same_trials_measured_again_are_the_same_run():
     assert results.same_run(one, {**one, "seconds": 2.0, "date": "another", "versions": {}})
     for other in (job(trials=4), job(seed=1), job(lanes=8), job(reading="X")):
         assert not results.same_run(one, results.result(other, [], 1.0))
+    before = {k: v for k, v in one["settings"].items() if k != "every_step"}
+    assert results.same_run(one, {**one, "settings": before})  # a field that was added since
+    assert not results.same_run(one, {**one, "settings": {**before, "every_step": True}})
 
 
 def test_a_file_of_another_version_is_refused(tmp_path):

@@ -195,15 +195,6 @@ def test_sensitivities_are_as_many_as_state_times_weights():
         assert kept(net) == units + units * units * (7 + units + 1)
 
 
-def test_the_loop_holds_no_more_than_two_memories():
-    net = fully_recurrent(7, 12, 7)
-    params = jax.eval_shape(net.init, KEY)
-    sequence = to_sequence(np.zeros((50, 7)), np.zeros((50, 7)), np.zeros(50, bool))
-    compiled = jax.jit(rtrl(net, squared_error)).lower(params, sequence).compile()
-    scratch = compiled.memory_analysis().temp_size_in_bytes
-    assert 4 * kept(net) < scratch < 4 * 3 * kept(net)
-
-
 # ---------------------------------------------------------------- lanes, resets, precision
 
 

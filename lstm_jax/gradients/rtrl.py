@@ -127,7 +127,7 @@ def _error_now(net, loss, params, memory: Sensitivities, x, target, mask):
         net, loss, params, memory.state, x, target, mask
     )
     row = _vector(by_state)[0][None]
-    through = jax.tree.map(lambda p: _times(row, p)[0], memory.weights)
+    through = jax.tree.map(lambda p_tm1: _times(row, p_tm1)[0], memory.weights)
     return errors, output, (direct, through)
 
 
@@ -135,7 +135,7 @@ def _advance(net: Cell, params, memory: Sensitivities, x, alive) -> Sensitivitie
     """p(t) from p(t-1); lanes that are not alive stay."""
     s_tm1, rebuild = _vector(memory.state)
     carry = _jacobian(lambda s: _vector(net.step(params, rebuild(s), x)[0])[0], s_tm1)
-    p = jax.tree.map(lambda p: _times(carry, p), memory.weights)
+    p = jax.tree.map(lambda p_tm1: _times(carry, p_tm1), memory.weights)
     parts = net.net_inputs
     if parts is None:
         p = jax.tree.map(jnp.add, p, _by_params(net, params, memory.state, x))
@@ -161,8 +161,8 @@ def _merged(values: Array) -> Array:
 
 def _by_params(net: Cell, params, state, x):
     """ds(t)/dw with s(t-1) held still, for all parameters: `(components, *parameter)`."""
-    s, pull = jax.vjp(lambda params: _vector(net.step(params, state, x)[0])[0], params)
-    return jax.vmap(lambda one: pull(one)[0])(_basis(s))
+    s_t, pull = jax.vjp(lambda params: _vector(net.step(params, state, x)[0])[0], params)
+    return jax.vmap(lambda one: pull(one)[0])(_basis(s_t))
 
 
 def _vector(state: State) -> tuple[Array, Callable[[Array], State]]:

@@ -23,7 +23,6 @@ from tests.bridge import (
     gap,
     lane,
     net_of,
-    real,
     side_by_side,
     to_jordan,
     to_recurrent,
@@ -117,8 +116,9 @@ def test_both_forms_agree(topology, x64):
     whole = net_of(topology)._replace(net_inputs=None)
     params, sequence = problem(topology, 5).ask()
     general = jax.jit(rtrl(whole, squared_error))(params, sequence)
-    assert_close(learner(topology)(params, sequence)["rtrl"], general, 1e-12)
-    other = learner(topology)(*problem(topology, 6).ask())["rtrl"]  # control
+    learn = learner(topology, ("rtrl",))
+    assert_close(learn(params, sequence)["rtrl"], general, 1e-12)
+    other = learn(*problem(topology, 6).ask())["rtrl"]  # control
     with pytest.raises(AssertionError):
         assert_close(other, general, 1e-12)
 
@@ -258,6 +258,22 @@ def test_a_scan_may_carry_it_and_so_may_vmap(x64):
     np.testing.assert_allclose(errors, [expected] * 2, rtol=1e-12)
 
 
+def test_other_machines_add_up_in_another_way(monkeypatch, x64):
+    several = [given(True, seed) for seed in range(2)]
+    params = side_by_side(*(to_recurrent(one[0], INPUTS) for one in several))
+    sequence = side_by_side(*(to_sequence(*one[1:]) for one in several))
+    here, used = recurrent(True)[0](params, sequence), []
+
+    def elsewhere(*arguments, cpu, default):
+        used.append(default)
+        return default(*arguments)
+
+    monkeypatch.setattr(jax.lax, "platform_dependent", elsewhere)
+    there = jax.jit(rtrl(fully_recurrent(INPUTS, UNITS, OUTPUTS), squared_error))(params, sequence)
+    assert_close(there, here, 1e-13)
+    assert used  # control
+
+
 def test_a_target_at_the_end_needs_no_time_axis(x64):
     weights, inputs, targets, _ = given(True, 6)
     mask = np.arange(STEPS) == STEPS - 1
@@ -294,5 +310,6 @@ def test_whose_weights_they_are():
         assert_close(collect(spread).bias, number * params.bias, 1e-6)
     kept, collect = own_weights(own, (3,))
     assert kept is own and collect(own) is own
-    assert own_weights(params, (3,))[0] is not params  # control: square weights, three lanes
-    assert real(np.ones(1)).dtype == own_weights(params, (3,))[0].bias.dtype
+    matrix = (jnp.ones((2, 3)),)  # as many columns as lanes
+    assert own_weights(matrix, (3,))[0][0].shape == (2, 3, 3)
+    assert own_weights(own_weights(matrix, (3,))[0], (3,))[0][0].shape == (2, 3, 3)

@@ -76,7 +76,7 @@ def test_error_goes_back_to_where_its_window_begins(window, symbolic, x64):
 def test_a_window_of_the_whole_length_is_bptt(x64):
     topology = SMALL["everything"]
     params, sequence = problem(topology, 3, 8).ask()
-    expected = learner(topology)(params, sequence)["bptt"]
+    expected = learner(topology, ("bptt",))(params, sequence)["bptt"]
     for window, same in ((8, True), (20, True), (7, False)):  # the last is the control
         rule = bptt.windowed(window)(net_of(topology), squared_error)
         learned = jax.jit(rule)(params, sequence)

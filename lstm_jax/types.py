@@ -63,11 +63,12 @@ class Task(NamedTuple):
 
 
 class NetInputs(NamedTuple):
-    """A step taken apart at its net inputs, which is what on-line traces need.
+    """A step taken apart at its net inputs, which is what gradients carried forward need.
 
-    Every component of the carousel is fed by `kinds` net inputs (its own, its
-    input gate's, ...), and each net input is the product of one row of the weights
-    with the same sources.
+    The state after a step is `fire(combine(weights(params), state, x), state)`: no other
+    parameters reach it. Each net input is the product of one row of the weights with the
+    same sources. Every component of the carousel, where there is one, is fed by `kinds`
+    net inputs (its own, its input gate's, ...).
 
     Attributes:
       weights: `params -> weights`, the part of the parameters that makes the net
@@ -75,11 +76,13 @@ class NetInputs(NamedTuple):
       combine: `(weights, state, x) -> net` `(rows, *lanes)`.
       fire: `(net, state) -> state`, the rest of the step.
       feeds: `(kinds, components)` integers, the row of every net input that feeds
-        a component.
+        a component; `(0, 0)` without a carousel.
       accumulate: `(traces, eligibility, state, x) -> traces` adds
-        `eligibility (rows,) x sources` to traces shaped like rows of the weights.
+        `eligibility (rows,) x sources` to traces shaped like rows of the weights, of
+        which there may be any number.
       constant: true if the derivative of the carousel from step to step is 1 whatever
-        the net inputs are (the constant error carousel); traces then never decay.
+        the net inputs are (the constant error carousel); traces then never decay. True
+        without a carousel.
     """
 
     weights: Callable[[Params], Any]
@@ -101,8 +104,8 @@ class Cell(NamedTuple):
         time under the 1997 cut; their Jacobian from step to step is diagonal.
       inputs: number of input units, or of symbols.
       outputs: number of output units.
-      net_inputs: the step taken apart, for on-line traces; None if the cell does
-        not offer it.
+      net_inputs: the step taken apart, for gradients carried forward; None if the cell
+        does not offer it.
     """
 
     init: Callable[[Key], Params]

@@ -12,6 +12,7 @@ import numpy as np
 
 from lstm_jax.activations import linear, linearised_logistic, logistic
 from lstm_jax.cells.memory_block import MemoryBlockParams, memory_block
+from lstm_jax.cells.simple import JordanParams, RecurrentParams
 from lstm_jax.topology import KINDS, Topology
 from lstm_jax.types import Cell, Sequence
 from lstm_jax.wiring import Readout, readout
@@ -111,6 +112,27 @@ def to_flat(twin: TwinTopology, params: Readout) -> np.ndarray:
     for at, leaf in zip((*where.cell, *where[1:]), (*params.cell, *params[1:]), strict=True):
         flat[at] = leaf
     return flat
+
+
+def to_recurrent(table: np.ndarray, inputs: int) -> RecurrentParams:
+    """A twin's table of one row a unit: inputs, context, and a bias if there is a column left."""
+    from_inputs, from_context, bias = np.split(table, [inputs, inputs + len(table)], axis=1)
+    return RecurrentParams(real(from_inputs), real(from_context), real(bias.reshape(-1)))
+
+
+def to_elman(hidden: np.ndarray, top: np.ndarray, inputs: int) -> Readout:
+    """The twin's two tables as a hidden layer and its `readout`."""
+    from_cell, bias = np.split(top, [len(hidden)], axis=1)
+    nothing = real(np.zeros((len(top), 0)))
+    return Readout(to_recurrent(hidden, inputs), real(from_cell), nothing, real(bias.reshape(-1)))
+
+
+def to_jordan(hidden: np.ndarray, top: np.ndarray, inputs: int) -> JordanParams:
+    """The twin's two tables as one set of parameters."""
+    from_inputs, from_context, bias = np.split(hidden, [inputs, inputs + len(top)], axis=1)
+    from_hidden, top_bias = np.split(top, [len(hidden)], axis=1)
+    biases = np.concatenate([bias.reshape(-1), top_bias.reshape(-1)])
+    return JordanParams(*map(real, (from_inputs, from_context, from_hidden, biases)))
 
 
 def to_sequence(inputs, targets, mask, steps: int | None = None, padding=0.0) -> Sequence:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from lstm_jax.cells.memory_block import memory_block
+from lstm_jax.cells.simple import elman, fully_recurrent, jordan
 from lstm_jax.topology import Topology
 from lstm_jax.wiring import readout, start
 from tests.bridge import KEY, assert_close, lane, net_of, real, side_by_side
@@ -19,8 +20,21 @@ CELLS = {
     "bottom-up": net_of(SMALL["bottom-up as in 2a"]),
     "everything": net_of(SMALL["everything"]),
     "two readouts": readout(net_of(SMALL["1997"]), 1, direct=True),
+    "elman": readout(elman(inputs=3, hidden=4), 2, direct=True),
+    "fully recurrent": fully_recurrent(inputs=3, units=4, outputs=2, bias=False),
+    "jordan": jordan(inputs=3, hidden=4, outputs=2),
 }
-cells = pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS.keys())
+
+
+def those(fit):
+    """Arguments of `pytest.mark.parametrize` for the cells that are fit for a test."""
+    fitting = {name: cell for name, cell in CELLS.items() if fit(cell)}
+    return pytest.mark.parametrize("cell", fitting.values(), ids=fitting.keys())
+
+
+cells = those(lambda cell: True)
+taken_apart = those(lambda cell: cell.net_inputs)
+with_carousel = those(lambda cell: cell.carousel)
 
 
 def moment(cell, seed: int = 0):
@@ -66,7 +80,7 @@ def test_a_step_is_closed_in_any_lanes(cell):
 def test_the_start_is_silent_and_the_carousel_is_there(cell):
     state = cell.start((2,))
     assert not any(np.any(leaf) for leaf in jax.tree.leaves(state))
-    assert set(cell.carousel) <= set(state._fields) and cell.carousel
+    assert set(cell.carousel) <= set(state._fields)
 
 
 @cells
@@ -131,7 +145,7 @@ def test_new_numbers_are_no_new_trace(cell):
 # ---------------------------------------------------------------- the step taken apart
 
 
-@cells
+@taken_apart
 def test_net_inputs_put_together_are_the_step(cell, x64):
     params, state, x = moment(cell)
     parts = cell.net_inputs
@@ -153,7 +167,7 @@ def jacobian(function, at):
     return jax.tree.map(np.asarray, jax.jit(jax.jacfwd(function))(at))
 
 
-@cells
+@with_carousel
 def test_each_component_is_fed_by_its_own_rows_only(cell, x64):
     params, state, _ = moment(cell)
     parts = cell.net_inputs
@@ -169,7 +183,7 @@ def test_each_component_is_fed_by_its_own_rows_only(cell, x64):
     assert len(components) == 1 or not fed.all()  # control: there is what feeds another one
 
 
-@cells
+@with_carousel
 def test_the_carousel_is_diagonal(cell, x64):
     params, state, x = moment(cell)
     (name,) = cell.carousel
@@ -182,19 +196,42 @@ def test_the_carousel_is_diagonal(cell, x64):
     assert cell.net_inputs.constant == np.array_equal(slopes, np.eye(len(slopes)))
 
 
-@cells
+@taken_apart
 def test_accumulating_adds_what_the_net_inputs_read(cell, x64):
-    """d net_row / d weights_row, found by autodiff, is what `accumulate` adds."""
+    """d net_row / d weights_row, found by autodiff, is what `accumulate` adds, however often."""
     params, state, x = moment(cell)
     parts = cell.net_inputs
-    rows = parts.feeds.reshape(-1)
     weights = jax.tree.map(np.asarray, jax.jit(parts.weights)(params))
-    eligibility = np.arange(1.0, len(rows) + 1)
     slopes = jacobian(lambda w: parts.combine(w, state, x), weights)
-    before = jax.tree.map(lambda w: np.ones_like(w[rows]), weights)
-    after = jax.jit(parts.accumulate)(before, eligibility, state, x)
-    for found, slope in zip(jax.tree.leaves(after), jax.tree.leaves(slopes), strict=True):
-        read = np.stack([slope[row, row] for row in rows])
-        scale = eligibility.reshape(-1, *[1] * (read.ndim - 1))
-        np.testing.assert_allclose(found, 1 + scale * read, rtol=1e-14)
+    every = np.arange(len(jax.tree.leaves(weights)[0]))
+    for rows in (parts.feeds.reshape(-1), every, np.concatenate([every, every])):
+        eligibility = np.arange(1.0, len(rows) + 1)
+        before = jax.tree.map(lambda w, rows=rows: np.ones_like(w[rows]), weights)
+        after = jax.jit(parts.accumulate)(before, eligibility, state, x)
+        for found, slope in zip(jax.tree.leaves(after), jax.tree.leaves(slopes), strict=True):
+            read = slope[rows, rows]
+            scale = eligibility.reshape(-1, *[1] * (read.ndim - 1))
+            np.testing.assert_allclose(found, 1 + scale * read, rtol=1e-14)
     assert np.any(np.asarray(jax.tree.leaves(after)[0]) != 1)  # control
+
+
+@taken_apart
+def test_a_net_input_reads_its_own_row_only(cell, x64):
+    params, state, x = moment(cell)
+    parts = cell.net_inputs
+    weights = jax.tree.map(np.asarray, jax.jit(parts.weights)(params))
+    slopes = jacobian(lambda w: parts.combine(w, state, x), weights)
+    for slope in jax.tree.leaves(slopes):
+        elsewhere = ~np.eye(len(slope), dtype=bool)
+        assert not np.any(slope[elsewhere])
+        assert np.any(slope) == (slope.size > 0)  # control
+
+
+@taken_apart
+def test_no_other_parameters_reach_the_state(cell, x64):
+    params, state, x = moment(cell)
+    weights, pull = jax.vjp(cell.net_inputs.weights, params)
+    reaching = jax.tree.leaves(pull(jax.tree.map(jnp.ones_like, weights)))
+    slopes = jacobian(lambda p: jnp.concatenate(cell.step(p, state, x)[0]), params)
+    for reaches, slope in zip(reaching, jax.tree.leaves(slopes), strict=True):
+        assert np.any(slope) == np.any(reaches)

@@ -13,6 +13,7 @@ through time is the carousel, s(t-1) -> s(t) (appendix A.1 of the paper).
                  functions, which can change weights at every step
 """
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -20,6 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from lstm_jax.gradients import forward
 from lstm_jax.gradients.bptt import bptt
 from lstm_jax.losses import sequence_error
 from lstm_jax.types import (
@@ -34,7 +36,7 @@ from lstm_jax.types import (
     State,
     Stepwise,
 )
-from lstm_jax.wiring import at_step, at_targets, fold, freeze, start, watch
+from lstm_jax.wiring import at_targets, freeze, watch
 
 
 def cut(net: Cell) -> Cell:
@@ -112,20 +114,7 @@ def stepwise(net: Cell, loss: Loss) -> Stepwise:
       ...     traces, learned = rule.update(params, traces, jnp.array([x]), jnp.ones(1), True)
       ...     params = jax.tree.map(lambda w, g: w - 0.1 * g, params, learned.grads)
     """
-    parts = _net_inputs(net)
-
-    def init(params: Params, lanes: tuple[int, ...] = ()) -> Traces:
-        dtype = jnp.result_type(*jax.tree.leaves(params))
-        own, _ = _own_weights(net, params, lanes)
-        return _no_traces(parts, own, net.start(lanes, dtype))
-
-    def update(params, traces, x, target, mask):
-        own, collect = _own_weights(net, params, target.shape[1:])
-        errors, output, direct, through = _error_now(net, loss, own, traces, x, target, mask)
-        grads = jax.tree.map(jnp.add, direct, _to_params(parts, own, through))
-        return _advance(net, own, traces, x), Learned(errors, output, collect(grads))
-
-    return Stepwise(init, update)
+    return forward.stepwise(net, _traces(net, loss))
 
 
 def online(net: Cell, loss: Loss) -> Learn:
@@ -134,70 +123,33 @@ def online(net: Cell, loss: Loss) -> Learn:
     Where the only target is at the end of the sequence, traces run to the step before
     the last, and only that last step is differentiated.
     """
+    return forward.offline(net, _traces(net, loss))
+
+
+def _traces(net: Cell, loss: Loss) -> forward.Forward:
     parts = _net_inputs(net)
 
-    def learn(params: Params, sequence: Sequence) -> Learned:
-        own, collect = _own_weights(net, params, sequence.length.shape)
-        traces = _no_traces(parts, own, start(net, own, sequence.inputs))
-        at_end = len(sequence.targets) != len(sequence.inputs)
-        whole = _error_at_end if at_end else _errors_at_every_step
-        errors, outputs, direct, through = whole(net, loss, own, traces, sequence)
-        grads = jax.tree.map(jnp.add, direct, _to_params(parts, own, through))
-        return Learned(errors, outputs, collect(grads))
+    def gradient(params: Params, found):
+        direct, through = found
+        return jax.tree.map(jnp.add, direct, _to_params(parts, params, through))
 
-    return learn
-
-
-def _error_at_end(net, loss, params, traces, sequence: Sequence):
-    def body(traces, x, alive):
-        return _advance(net, params, traces, x, alive)
-
-    last = sequence.length - 1
-    traces = fold(body, traces, sequence.inputs, last)
-    x = at_step(sequence.inputs, last)
-    target, mask = sequence.targets[0], sequence.mask[0]
-    errors, output, direct, through = _error_now(net, loss, params, traces, x, target, mask)
-    return errors, output[None], direct, through
-
-
-def _errors_at_every_step(net, loss, params, traces, sequence: Sequence):
-    def body(carry, step, alive):
-        traces, total, outputs = carry
-        t, x, target, mask = step
-        errors, output, *grads = _error_now(net, loss, params, traces, x, target, mask & alive)
-        outputs = lax.dynamic_update_index_in_dim(outputs, output, t, 0)
-        total = jax.tree.map(jnp.add, total, (errors, *grads))
-        return _advance(net, params, traces, x, alive), total, outputs
-
-    errors = jnp.zeros(sequence.length.shape, sequence.targets.dtype)
-    total = (errors, *jax.tree.map(jnp.zeros_like, (params, traces.rows)))
-    times = jnp.arange(len(sequence.inputs))
-    steps = (times, sequence.inputs, sequence.targets, sequence.mask)
-    carry = (traces, total, jnp.zeros_like(sequence.targets))
-    _, (errors, direct, through), outputs = fold(body, carry, steps, sequence.length)
-    return errors, outputs, direct, through
+    error, advance = partial(_error_now, net, loss), partial(_advance, net)
+    return forward.Forward(partial(_no_traces, parts), error, advance, gradient)
 
 
 def _error_now(net, loss, params, traces: Traces, x, target, mask):
     """The error of this step, its direct gradient, and its gradient through the traces."""
-    carousel_tm1, rebuild = _split(net, traces.state)
-
-    def error(params, carousel_tm1):
-        _, output = net.step(params, rebuild(carousel_tm1), x)
-        errors = jnp.where(mask, loss(output, target), 0)
-        return errors.sum(), (errors, output)
-
-    (direct, adjoint), (errors, output) = jax.grad(error, argnums=(0, 1), has_aux=True)(
-        params, carousel_tm1
+    (direct, by_state), (errors, output) = forward.error_of_step(
+        cut(net), loss, params, traces.state, x, target, mask
     )
-    (adjoint,) = jax.tree.leaves(adjoint)
+    (adjoint,) = jax.tree.leaves(_split(net, by_state)[0])
     kinds = len(_net_inputs(net).feeds)
     fed = jnp.tile(adjoint, (kinds,) + (1,) * (adjoint.ndim - 1))
     through = jax.tree.map(lambda rows: _by_row(fed, rows) * rows, traces.rows)
-    return errors, output, direct, through
+    return errors, output, (direct, through)
 
 
-def _advance(net: Cell, params: Params, traces: Traces, x: Array, alive=True) -> Traces:
+def _advance(net: Cell, params: Params, traces: Traces, x: Array, alive: Array | bool) -> Traces:
     """ds(t)/dw = D_t ds(t-1)/dw + (ds(t)/dnet) y(t-1); lanes that are not alive stay."""
     parts, state = _net_inputs(net), traces.state
     net_input = parts.combine(parts.weights(params), state, x)
@@ -268,23 +220,6 @@ def _rows_of(parts: NetInputs, params: Params):
 def _no_traces(parts: NetInputs, params: Params, state: State) -> Traces:
     rows = jax.eval_shape(lambda p: _rows_of(parts, p), params)
     return Traces(state, jax.tree.map(lambda r: jnp.zeros(r.shape, r.dtype), rows))
-
-
-def _own_weights(net: Cell, params: Params, lanes: tuple[int, ...]):
-    """Parameters with lanes, and how to bring gradients back to the shape of `params`.
-
-    Traces differ from lane to lane, also where the lanes share their weights.
-    """
-    weights = jax.eval_shape(_net_inputs(net).weights, params)
-    shared = max(leaf.ndim for leaf in jax.tree.leaves(weights)) == 2  # rows x sources, no lanes
-    if not lanes or not shared:
-        return params, lambda grads: grads
-    axes = tuple(range(-len(lanes), 0))
-
-    def own(leaf):
-        return jnp.broadcast_to(leaf.reshape(leaf.shape + (1,) * len(lanes)), leaf.shape + lanes)
-
-    return jax.tree.map(own, params), lambda grads: jax.tree.map(lambda g: g.sum(axes), grads)
 
 
 def _to_params(parts: NetInputs, params: Params, rows) -> Params:

@@ -8,6 +8,7 @@ import numpy as np
 
 from lstm_jax.gradients import truncated
 from lstm_jax.gradients.bptt import bptt
+from lstm_jax.gradients.rtrl import rtrl
 from lstm_jax.losses import squared_error
 from lstm_jax.types import Learned, Sequence
 from lstm_jax.wiring import Readout
@@ -22,7 +23,8 @@ TRUNCATED = {
     "time_parallel": truncated.time_parallel,
     "online": truncated.online,
 }
-RULES = {**TRUNCATED, "bptt": bptt}
+FULL = {"bptt": bptt, "rtrl": rtrl}
+RULES = {**TRUNCATED, **FULL}
 FEW = ("1997", "bottom-up as in 2a", "everything")  # these turn nearly every switch
 TWO = ("1997", "everything")
 
@@ -88,7 +90,7 @@ def learner(topology: Topology, names: tuple[str, ...] = tuple(RULES)):
 
 def expect(rule: str, given: Problem) -> tuple[float, np.ndarray, np.ndarray]:
     """Error, outputs and flat gradient of the twin."""
-    compute = twin.full_gradient if rule == "bptt" else twin.truncated_traces
+    compute = twin.full_gradient if rule in FULL else twin.truncated_traces
     error, gradient = compute(*given)[:2]
     return error, twin.forward(*given[:3]).outputs, gradient
 

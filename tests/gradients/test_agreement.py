@@ -8,6 +8,7 @@ from lstm_jax.losses import squared_error
 from tests.bridge import assert_close, gap, net_of, to_flat, to_params, to_sequence
 from tests.gradients.forms import (
     FEW,
+    FULL,
     RULES,
     SMALL,
     TRUNCATED,
@@ -68,7 +69,7 @@ def test_the_cut_matters_exactly_where_there_is_recurrence(topology, x64):
 
 def assert_is_the_file(name: str, tolerance: float) -> None:
     case = load(name)
-    rules = JUST_CUT if case.truncated else ("bptt",)
+    rules = JUST_CUT if case.truncated else tuple(FULL)
     params = to_params(case.topology, case.weights)
     sequence = to_sequence(case.inputs, case.targets, case.mask)
     for rule, found in learner(case.topology, rules)(params, sequence).items():

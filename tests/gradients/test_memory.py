@@ -23,8 +23,9 @@ def scratch(rule: str, steps: int, ends: bool) -> int:
 
 
 @pytest.mark.parametrize("ends", [False, True], ids=["every step", "end only"])
-def test_memory_of_the_online_form_does_not_grow_with_the_length(ends):
-    short, long = (scratch("online", steps, ends) for steps in (100, 1000))
+@pytest.mark.parametrize("rule", ["online", "rtrl"])
+def test_memory_of_what_is_carried_forward_does_not_grow_with_the_length(rule, ends):
+    short, long = (scratch(rule, steps, ends) for steps in (100, 1000))
     assert 0 < long <= short + (0 if ends else 900 * NUMBER)  # the number of each step
 
 

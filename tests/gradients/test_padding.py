@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.bridge import assert_close, assert_same, lane, side_by_side, to_params, to_sequence
 from tests.gradients.forms import RULES, SMALL, STEPS, alive, ended, learner, problem
 
-EXACT = {"definition", "online", "bptt"}  # the time-parallel form adds up in another order
+EXACT = {"definition", "online", "bptt", "rtrl"}  # the time-parallel form adds up in another order
 TOPOLOGY = SMALL["1997"]
 numbers = st.floats(-1e3, 1e3, width=32)
 lengths = st.integers(1, STEPS)
@@ -90,9 +90,10 @@ def test_padding_of_any_length(x64):
         assert_close(alive(padded[rule], 5), alive(clean[rule], 5), 1e-14)
 
 
-def test_the_online_form_never_reads_behind_the_end():
+@pytest.mark.parametrize("rule", ["online", "rtrl"])
+def test_what_is_carried_forward_never_reads_behind_the_end(rule):
     params, sequence = problem(TOPOLOGY, 5, 5).ask()
     clean = learner(TOPOLOGY)(params, sequence)
     read = learner(TOPOLOGY)(params, littered(sequence, np.nan))
-    assert_same(alive(read["online"], 5), alive(clean["online"], 5))
+    assert_same(alive(read[rule], 5), alive(clean[rule], 5))
     assert np.isnan(read["bptt"].grads.from_cell).any()  # control

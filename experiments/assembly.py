@@ -15,7 +15,7 @@ from lstm_jax.gradients import truncated
 from lstm_jax.losses import squared_error, squared_error_beyond
 from lstm_jax.stopping import Judge, Stop, at_last, ranked, within
 from lstm_jax.training import Experiment
-from lstm_jax.types import Array, Cell, Key, Loss, Sequence, Task
+from lstm_jax.types import Array, Cell, Key, Loss, Rule, Sequence, StepRule, Task
 from lstm_jax.wiring import readout
 
 Number = Array | float
@@ -70,6 +70,8 @@ def net(row: Row, reading: Reading = LITERAL, numbers: Settings | None = None) -
     if numbers is None or np.ndim(numbers.rate):  # with lanes only shapes are asked for
         present = None if numbers is None else numbers.present
         numbers = settings(row)._replace(present=present)
+    if row.rival:
+        return row.rival.net(weights=numbers.weights)
     initial = Initial(
         weights=numbers.weights,
         recurrent=row.recurrent_weights,
@@ -88,7 +90,7 @@ def net(row: Row, reading: Reading = LITERAL, numbers: Settings | None = None) -
 
 
 def build(row: Row, reading: Reading = LITERAL) -> Callable[[Settings], Experiment]:
-    """From the numbers of a trial to its experiment, by the truncated gradient on-line."""
+    """From the numbers of a trial to its experiment; LSTMs learn by the truncated gradient."""
     read = reading.read(row)
 
     def experiment(numbers: Settings) -> Experiment:
@@ -96,7 +98,7 @@ def build(row: Row, reading: Reading = LITERAL) -> Callable[[Settings], Experime
         return Experiment(
             net=net(row, reading, numbers),
             task=task,
-            rule=truncated.stepwise if read.every_step else truncated.online,
+            rule=_rule(read),
             loss=_loss(read, numbers),
             optimizer=optax.sgd(numbers.rate),
             judge=_judge(read),
@@ -110,6 +112,12 @@ def build(row: Row, reading: Reading = LITERAL) -> Callable[[Settings], Experime
         )
 
     return experiment
+
+
+def _rule(read: Row) -> Rule | StepRule:
+    if read.rival:
+        return read.rival.rule
+    return truncated.stepwise if read.every_step else truncated.online
 
 
 def _add_block(numbers: Settings) -> Settings:

@@ -162,7 +162,9 @@ BY_NAME = {change.name: change for change in CHANGES}
 
 
 def offered(row: Row) -> dict[str, Change]:
-    """The changes that change anything about a row."""
+    """The changes that change anything about a row; none of a rival's."""
+    if row.rival:
+        return {}
     return {c.name: c for c in CHANGES if _differs(row, c.change(row)) and _makes_sense(row, c)}
 
 

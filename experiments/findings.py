@@ -7,9 +7,9 @@ from rich.table import Table
 
 from experiments.changes import offered
 from experiments.intervals import bootstrap, wilson
-from experiments.paper import ROWS
 from experiments.rows import Row
 from experiments.study import CONFIRM_SEED, Names, fit, read
+from experiments.tables import ROWS
 
 Entries = list[dict[str, Any]]
 

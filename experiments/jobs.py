@@ -7,9 +7,9 @@ from functools import partial
 from typing import Any
 
 from experiments.errors import UserError, unknown
-from experiments.paper import ROWS
 from experiments.readings import LITERAL, READINGS, Reading, readings, solving
 from experiments.rows import Row
+from experiments.tables import ROWS
 
 ABOUT = ("name", "table", "experiment", "title", "published", "trials", "weight_count")
 
@@ -50,7 +50,7 @@ class Job:
         row = self.row
         hopeful = self.reading == solving(row)
         sequences = row.published.after if hopeful else row.cap
-        return sequences * row.task().steps * row.topology.units * self.trials
+        return sequences * row.task().steps * row.units * self.trials
 
 
 def describe(row: Row) -> dict[str, Any]:
@@ -69,6 +69,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, partial):
         named = {k: _plain(v) for k, v in value.keywords.items()}
         return [value.func.__name__, *map(_plain, value.args), *([named] if named else [])]
+    if dataclasses.is_dataclass(value):
+        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if callable(value):
         return getattr(value, "__name__", repr(value))
     if isinstance(value, tuple):

@@ -7,9 +7,9 @@ from rich import box
 from rich.table import Table
 
 from experiments.jobs import describe
-from experiments.paper import ROWS
 from experiments.readings import LITERAL, READINGS, readings, solving
 from experiments.rows import Row
+from experiments.tables import ROWS
 
 HEADS = ("row", "what", "table", "weights", "trials", "after")
 

@@ -317,9 +317,3 @@ _6B = Row(
     cap=_cap(571_100, 100),
 )
 TABLE_9 = (_6A, _6B)
-
-TABLES = (
-    *(TABLE_1, TABLE_2, TABLE_3, TABLE_4, TABLE_5),
-    *(TABLE_6, TABLE_7, TABLE_8, TABLE_9),
-)
-ROWS = {row.name: row for table in TABLES for row in table}

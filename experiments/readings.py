@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from experiments.paper import HIDDEN, ROWS
+from experiments.paper import HIDDEN
 from experiments.rows import Row
+from experiments.tables import ROWS
 from lstm_jax.activations import linear, linearised_logistic
 
 

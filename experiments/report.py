@@ -10,10 +10,10 @@ from rich.table import Table
 
 from experiments.errors import UserError
 from experiments.intervals import Interval, bootstrap, wilson
-from experiments.paper import ROWS
 from experiments.progress import clock
 from experiments.readings import LITERAL, Reading, readings, solving
 from experiments.rows import Row
+from experiments.tables import ROWS
 
 TITLES = {
     1: "Table 1: 1, embedded Reber grammar",
@@ -107,7 +107,7 @@ def cells(line: dict) -> dict[str, str]:
     theirs = line["published"]
     columns = {"row": line["row"], "reading": line["reading"]}
     if not line["trials"]:
-        return {**columns, "solved": "not run", "paper": f"{theirs['after']:,}"}
+        return {**columns, "solved": "not run", "paper": _after(theirs)}
     rate = line["success"]
     solved = f"{line['solved']}/{line['trials']} [{rate['low']:.0%}, {rate['high']:.0%}]"
     columns |= {"solved": solved.replace("%", " %")}
@@ -116,18 +116,26 @@ def cells(line: dict) -> dict[str, str]:
             "ST1 mean": _count(line["first_mean"]),
             "paper's ST1": _count(theirs["first_after"]),
         }
-    if theirs["success"] < 1:
-        columns["paper solved"] = f"{theirs['success']:.0%}".replace("%", " %")
+    if theirs["success"] != 1:
+        columns["paper solved"] = _share(theirs["success"])
     columns |= {
         "mean after": _with_interval(line["mean"]),
         "median after": _with_interval(line["median"]),
-        "paper": _count(theirs["after"]),
+        "paper": _after(theirs),
         "test": _test_words(line["test"], theirs),
         "paper's test": _published_test(theirs),
         "cap": _count(line["cap"]),
         "time": clock(line["seconds"]),
     }
     return {k: v for k, v in columns.items() if v}
+
+
+def _after(theirs: dict) -> str:
+    return ("" if theirs["success"] != 0 else ">") + _count(theirs["after"])
+
+
+def _share(success: float | None) -> str:
+    return "some" if success is None else f"{success:.0%}".replace("%", " %")
 
 
 def _count(number: float | None) -> str:

@@ -7,7 +7,7 @@ from lstm_jax.activations import Activation, logistic
 from lstm_jax.growth import Growth
 from lstm_jax.stopping import Stop
 from lstm_jax.topology import KINDS, Kind, Topology
-from lstm_jax.types import Task
+from lstm_jax.types import Cell, Rule, StepRule, Task
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,8 @@ class Published:
       squared: column "MSE" of Table 8.
       difference: mean absolute difference to the noise-free goal, Table 6.
       after_range: the fewest and the most training sequences of any trial.
-      success: fraction of the trials that succeeded; 1 where no failure is reported.
+      success: fraction of the trials that succeeded; 1 where no failure is reported; 0
+        where `after` is when they were given up; None where it is "some fraction".
     """
 
     after: int
@@ -32,7 +33,24 @@ class Published:
     squared: float | None = None
     difference: float | None = None
     after_range: tuple[int, int] | None = None
-    success: float = 1.0
+    success: float | None = 1.0
+
+
+@dataclass(frozen=True)
+class Rival:
+    """Another net or another way to learn than the 1997 LSTM, trained in the same harness.
+
+    Attributes:
+      method: its name in the table.
+      units: recurrent units.
+      net: `(weights=range) -> Cell`.
+      rule: how it learns; one that takes steps if the row says `every_step`.
+    """
+
+    method: str
+    units: int
+    net: Callable[..., Cell]
+    rule: Rule | StepRule
 
 
 @dataclass(frozen=True)
@@ -48,7 +66,7 @@ class Row:
       trials: the paper's number of trials.
       weight_count: the paper's number of weights.
       task: makes the task; of a row with `pairs` it is given the trial's pair of sets.
-      inputs, outputs, blocks: units, and cells per block.
+      inputs, outputs, blocks: units, and cells per block; no blocks in a rival's row.
       input_gates, output_gates, recurrence, biased, untrained: see `Topology`.
       squash_input, squash_state: ranges of g and h, see `Topology`.
       direct: whether the input units feed the output units too.
@@ -73,6 +91,7 @@ class Row:
       silent_once_grown: `silent_below` holds only once the net has grown.
       end_only_once_grown: once the net has grown, only the last step sends an error.
       pairs: number of pairs of training and test sets; trial i has pair i modulo `pairs`.
+      rival: the net and the rule of a row that is not the LSTM's.
     """
 
     name: str
@@ -85,11 +104,11 @@ class Row:
     task: Callable[..., Task]
     inputs: int
     outputs: int
-    blocks: tuple[int, ...]
     rate: float
     tolerance: float | None
     stop: Callable[[], Stop]
     cap: int
+    blocks: tuple[int, ...] = ()
     weights: float = 0.1
     input_gate: tuple[float, ...] | None = None
     output_gate: tuple[float, ...] | None = None
@@ -114,10 +133,16 @@ class Row:
     growth: Callable[..., Growth] | None = None
     end_only_once_grown: bool = False
     pairs: int = 0
+    rival: Rival | None = None
+
+    @property
+    def units(self) -> int:
+        """Units of the hidden layer, gates included."""
+        return self.rival.units if self.rival else self.topology.units
 
     @property
     def topology(self) -> Topology:
-        """The hidden layer."""
+        """The hidden layer of an LSTM row."""
         return Topology(
             inputs=self.inputs,
             blocks=self.blocks,

@@ -56,8 +56,9 @@ class Fit(NamedTuple):
 def fit(row: Row, entry: dict[str, Any], draws: int = 4000) -> Fit:
     """Compare what was found under a reading with the row's figures."""
     theirs, after = row.published, np.asarray(entry["after"], float)
+    expected = 1.0 if theirs.success is None else theirs.success
     success = len(after) / entry["trials"]
-    short = 2 * max(0.0, theirs.success - success)
+    short = 2 * max(0.0, expected - success)
     if not len(after):
         return Fit(None, 0.0, False, 10.0)
     ratio = float(after.mean()) / theirs.after
@@ -68,8 +69,8 @@ def fit(row: Row, entry: dict[str, Any], draws: int = 4000) -> Fit:
     number = solved.sum(axis=1)
     means = np.where(solved, samples, 0).sum(axis=1) / np.maximum(number, 1)
     low, high = np.percentile(means[number > 0], (2.5, 97.5))
-    as_often = np.mean(number >= round(theirs.success * row.trials)) >= 0.025
-    rarely = np.mean(number <= round(theirs.success * row.trials)) >= 0.025
+    as_often = np.mean(number >= round(expected * row.trials)) >= 0.025
+    rarely = np.mean(number <= round(expected * row.trials)) >= 0.025
     reproduced = bool(low <= theirs.after <= high and as_often and rarely)
     return Fit(ratio, success, reproduced, abs(float(np.log(ratio))) + short)
 

@@ -20,10 +20,10 @@ import numpy as np
 
 from experiments.assembly import Settings, build, for_trials
 from experiments.jobs import Job
-from experiments.paper import ROWS
 from experiments.readings import LITERAL
 from experiments.rows import Row
 from experiments.stopwatch import fastest, least, load, machine, once, one_core
+from experiments.tables import ROWS
 from lstm_jax.gradients import truncated
 from lstm_jax.gradients.bptt import bptt
 from lstm_jax.tasks import random_lag

@@ -4,8 +4,8 @@ import numpy as np
 
 from experiments import results
 from experiments.jobs import Job
-from experiments.paper import ROWS
 from experiments.readings import readings
+from experiments.tables import ROWS
 from lstm_jax.training import curve_points
 
 

@@ -11,8 +11,8 @@ from experiments.assembly import build, settings
 from experiments.changes import BY_NAME, CHANGES, combine, offered
 from experiments.errors import UserError
 from experiments.jobs import describe
-from experiments.paper import ROWS
 from experiments.readings import LITERAL
+from experiments.tables import ROWS
 from lstm_jax.training import make_trial
 
 OF_EACH = {row.experiment: row for row in ROWS.values()}

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from experiments import report, results
 from experiments.intervals import bootstrap, wilson
-from experiments.paper import ROWS
+from experiments.tables import ROWS
 from tests.experiments.synthetic import job, keep, record
 
 
@@ -78,7 +78,7 @@ def test_csv_and_json_hold_the_numbers(found):
     row = next(r for r in rows if r["row"] == "6a")
     assert float(row["mean.value"]) == 26_000 and row["published.after"] == "31390"
     assert len(rows) == len(lines)
-    assert json.loads(json.dumps(lines))[0]["row"] == "1-1"
+    assert json.loads(json.dumps(lines))[0]["row"] == "1-rtrl-3"
 
 
 def test_the_terminal_shows_brackets(found):

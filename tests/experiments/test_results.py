@@ -10,7 +10,7 @@ import pytest
 from experiments import files, results
 from experiments.assembly import net
 from experiments.errors import UserError
-from experiments.paper import ROWS
+from experiments.tables import ROWS
 from tests.experiments.synthetic import job, keep, record
 
 

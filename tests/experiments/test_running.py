@@ -9,8 +9,8 @@ import pytest
 from experiments import results, running, sweep
 from experiments.__main__ import main
 from experiments.jobs import Job
-from experiments.paper import ROWS
 from experiments.readings import LITERAL
+from experiments.tables import ROWS
 from lstm_jax.stopping import streak
 
 SMALL = replace(  # every output is right, so that a trial ends after 300 sequences

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from experiments import peers, timing, timing_tables
-from experiments.paper import ROWS
+from experiments.tables import ROWS
 from lstm_jax.gradients.bptt import bptt
 from lstm_jax.training import _draw
 

@@ -1,0 +1,120 @@
+"""The rows of Tables 1 and 2 that are not the LSTM's: other nets, other ways to learn.
+
+Decisions. The paper gives sizes, rates and counts of weights, which settle the nets: units
+that all hear one another (RTRL of Table 1), an Elman net, and for Table 2 one self-recurrent
+hidden unit below outputs that hear the inputs too; none has biases. Weights change at every
+step, but once a sequence for BPTT; nets start every sequence anew; initial weights are those
+of the LSTM row of the same experiment. Where no rate is given it is 0.1. Caps: three times
+the published mean or the paper's 5,000,000 sequences; with p = 100, where these would
+take days, as many as take minutes.
+"""
+
+from functools import partial
+
+from experiments.paper import TABLE_1 as LSTM_1
+from experiments.paper import TABLE_2 as LSTM_2
+from experiments.rows import Published, Rival, Row
+from lstm_jax.cells.simple import elman, fully_recurrent
+from lstm_jax.gradients import bptt, rtrl
+from lstm_jax.stopping import streak
+from lstm_jax.tasks import fixed_distractors
+from lstm_jax.types import Cell, Rule, StepRule
+from lstm_jax.wiring import readout
+
+_REBER, _LONG_LAG = LSTM_1[0], LSTM_2[0]
+
+
+def elman_net(hidden: int, weights: float) -> Cell:
+    """Seven symbols in, seven outputs, no biases."""
+    layer = elman(7, hidden, bias=False, weights=weights)
+    return readout(layer, 7, bias=False, weights=weights)
+
+
+def one_unit(symbols: int, weights: float) -> Cell:
+    """One self-recurrent hidden unit; outputs hear it and the inputs."""
+    layer = elman(symbols, 1, bias=False, weights=weights)
+    return readout(layer, symbols, bias=False, direct=True, weights=weights)
+
+
+def _of_reber(
+    name: str, rival: Rival, rate: float, published: Published, weight_count: int, cap: int
+) -> Row:
+    return Row(
+        name=f"1-{name}",
+        table=1,
+        experiment="1 rivals",
+        title=f"embedded Reber grammar, {rival.method}, {rival.units} units",
+        published=published,
+        trials=30,
+        weight_count=weight_count,
+        task=_REBER.task,
+        pairs=_REBER.pairs,
+        inputs=7,
+        outputs=7,
+        rate=rate,
+        weights=_REBER.weights,
+        every_step=True,
+        tolerance=None,
+        stop=_REBER.stop,
+        cap=cap,
+        test=0,
+        rival=rival,
+    )
+
+
+def _fully_recurrent(hidden: int) -> Rival:
+    net = partial(fully_recurrent, 7, 7 + hidden, 7, bias=False)
+    return Rival("RTRL", 7 + hidden, net, rtrl.stepwise)
+
+
+_ELMAN = Rival("Elman", 15, partial(elman_net, 15), bptt.stepwise(1, symbols=True))
+TABLE_1 = (
+    _of_reber("rtrl-3", _fully_recurrent(3), 0.05, Published(173_000, success=None), 170, 519_000),
+    _of_reber("rtrl-12", _fully_recurrent(12), 0.1, Published(25_000, success=None), 494, 75_000),
+    _of_reber("elman", _ELMAN, 0.1, Published(200_000, success=0.0), 435, 200_000),
+)
+
+
+def _of_long_lag(
+    method: str,
+    p: int,
+    rate: float,
+    published: Published,
+    cap: int,
+    rule: Rule | StepRule,
+    every_step: bool = True,
+) -> Row:
+    return Row(
+        name=f"2a-{method.lower()}-{p}-{rate:g}",
+        table=2,
+        experiment="2a rivals",
+        title=f"lag {p}, the same distractors, {method}, rate {rate:g}",
+        published=published,
+        trials=_LONG_LAG.trials,
+        weight_count=(p + 2) ** 2,
+        task=partial(fixed_distractors, p),
+        inputs=p + 1,
+        outputs=p + 1,
+        rate=rate,
+        weights=_LONG_LAG.weights,
+        every_step=every_step,
+        tolerance=_LONG_LAG.tolerance,
+        stop=partial(streak, 10_000),
+        cap=cap,
+        test=0,
+        rival=Rival(method, 1, partial(one_unit, p + 1), rule),
+    )
+
+
+_rtrl = partial(_of_long_lag, "RTRL", rule=rtrl.stepwise)
+_GIVEN_UP = Published(5_000_000, success=0.0)
+TABLE_2 = (
+    _rtrl(4, 1.0, Published(1_043_000, success=0.78), 5_000_000),
+    _rtrl(4, 4.0, Published(892_000, success=0.56), 5_000_000),
+    _rtrl(4, 10.0, Published(254_000, success=0.22), 5_000_000),
+    _rtrl(10, 1.0, _GIVEN_UP, 5_000_000),
+    _rtrl(10, 4.0, _GIVEN_UP, 5_000_000),
+    _rtrl(10, 10.0, _GIVEN_UP, 5_000_000),
+    _rtrl(100, 1.0, _GIVEN_UP, 100_000),
+    _of_long_lag("BPTT", 100, 1.0, _GIVEN_UP, 50_000, bptt.bptt, every_step=False),
+)

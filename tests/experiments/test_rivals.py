@@ -1,0 +1,80 @@
+"""The rows of the compared methods: their nets, figures, and that they learn."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from experiments import report
+from experiments.assembly import build, for_trials, net
+from experiments.changes import offered
+from experiments.jobs import describe
+from experiments.readings import readings
+from experiments.tables import ROWS
+from lstm_jax.training import make_trial
+
+RIVALS = {name: row for name, row in ROWS.items() if row.rival}
+# row: table, weights, trials, rate, after, success, as in the specification
+EXPECTED = {
+    "1-rtrl-3": (1, 170, 30, 0.05, 173_000, None),
+    "1-rtrl-12": (1, 494, 30, 0.1, 25_000, None),
+    "1-elman": (1, 435, 30, 0.1, 200_000, 0.0),
+    "2a-rtrl-4-1": (2, 36, 18, 1.0, 1_043_000, 0.78),
+    "2a-rtrl-4-4": (2, 36, 18, 4.0, 892_000, 0.56),
+    "2a-rtrl-4-10": (2, 36, 18, 10.0, 254_000, 0.22),
+    "2a-rtrl-10-1": (2, 144, 18, 1.0, 5_000_000, 0.0),
+    "2a-rtrl-10-4": (2, 144, 18, 4.0, 5_000_000, 0.0),
+    "2a-rtrl-10-10": (2, 144, 18, 10.0, 5_000_000, 0.0),
+    "2a-rtrl-100-1": (2, 10_404, 18, 1.0, 5_000_000, 0.0),
+    "2a-bptt-100-1": (2, 10_404, 18, 1.0, 5_000_000, 0.0),
+}
+
+
+def test_every_row_has_the_settings_and_figures_of_the_specification():
+    found = {
+        name: (
+            row.table,
+            row.weight_count,
+            row.trials,
+            row.rate,
+            row.published.after,
+            row.published.success,
+        )
+        for name, row in RIVALS.items()
+    }
+    assert found == EXPECTED
+
+
+@pytest.mark.parametrize("row", RIVALS.values(), ids=RIVALS)
+def test_the_net_has_as_many_weights_as_the_paper_says(row):
+    shapes = jax.eval_shape(net(row).init, jax.random.key(0))
+    assert sum(leaf.size for leaf in jax.tree.leaves(shapes)) == row.weight_count
+    task = row.task(pair=0) if row.pairs else row.task()
+    assert (task.inputs, task.outputs) == (row.inputs, row.outputs)
+
+
+def test_rivals_are_read_in_one_way_only():
+    for row in RIVALS.values():
+        assert list(readings(row)) == ["literal"] and offered(row) == {}
+        assert describe(row)["rival"]["method"] in ("RTRL", "Elman", "BPTT")
+
+
+@pytest.mark.parametrize("name", ["1-rtrl-3", "1-elman", "2a-rtrl-4-1", "2a-bptt-100-1"])
+def test_a_rival_learns(name):
+    row, lanes = ROWS[name], 2
+    trial = make_trial(build(row))
+    numbers = jax.tree.map(lambda a: np.moveaxis(a, 0, -1), for_trials(row, lanes))
+    keys = jax.random.split(jax.random.key(0), lanes)
+    begun = jax.vmap(trial.init, in_axes=(0, -1), out_axes=-1)(keys, numbers)
+    after = jax.jit(trial.advance)(begun, 30)
+    assert after.sequences.tolist() == [30, 30]
+    for before, now in zip(*map(jax.tree.leaves, (begun.params, after.params)), strict=True):
+        assert before.size == 0 or not jnp.array_equal(before, now)
+    assert all(bool(jnp.all(jnp.isfinite(leaf))) for leaf in jax.tree.leaves(after.params))
+
+
+def test_what_the_paper_says_of_failures_is_shown():
+    def shown(name):
+        return report.cells(report.line(ROWS[name], readings(ROWS[name])["literal"], None))["paper"]
+
+    assert shown("2a-rtrl-10-1") == ">5,000,000" and shown("1-rtrl-3") == "173,000"

@@ -16,7 +16,7 @@ from jax import lax
 
 from lstm_jax.columns import add_occurring, occurring
 from lstm_jax.stopping import Judge, Judgement, Stop
-from lstm_jax.types import Array, Cell, Key, Loss, Params, Rule, Sequence, Task
+from lstm_jax.types import Array, Cell, Key, Learned, Loss, Params, Rule, Sequence, Task
 from lstm_jax.wiring import freeze
 
 TRAINING, VALIDATING, TESTING, SOLVED, CAPPED, DIVERGED, IDLE = range(7)
@@ -52,6 +52,30 @@ class Experiment(NamedTuple):
     cap: int
     test: int
     sparse: bool = False
+
+
+class Weights(NamedTuple):
+    """What learning changes: parameters, and what else is to be known to change them."""
+
+    params: Params
+    opt_state: Any
+
+
+class Learner(NamedTuple):
+    """How the weights of a trial come about, by gradient descent say.
+
+    Attributes:
+      fresh: `(experiment, key) -> Weights` without lanes, before the first sequence.
+      learn: `(experiment, weights, sequence, active) -> (learned, weights)`, what comes
+        of a sequence; lanes that are not `active` keep their weights. Of `learned` the
+        outputs and the loss are used; a loss that is no number ends the trial.
+      report: `weights -> dict`, without lanes: what the record says of them when the
+        trial is over.
+    """
+
+    fresh: Callable[[Experiment, Key], Weights]
+    learn: Callable[[Experiment, Weights, Sequence, Array], tuple[Learned, Weights]]
+    report: Callable[[Weights], dict] = lambda weights: {}
 
 
 class Tally(NamedTuple):
@@ -111,10 +135,12 @@ class Trial(NamedTuple):
     Attributes:
       init: `(key, settings) -> TrialState` without lanes.
       advance: `(TrialState, n) -> TrialState`, n ticks further; with or without lanes.
+      report: `TrialState -> dict` without lanes, what its record says beside the usual.
     """
 
     init: Callable[[Key, Any], TrialState]
     advance: Callable[[TrialState, Array | int], TrialState]
+    report: Callable[[TrialState], dict] = lambda state: {}
 
 
 def curve_points(cap: int) -> np.ndarray:
@@ -123,13 +149,15 @@ def curve_points(cap: int) -> np.ndarray:
     return np.round(100 * 10 ** (np.arange(number) / 12)).astype(np.int32)
 
 
-def make_trial(build: Callable[[Any], Experiment]) -> Trial:
+def make_trial(build: Callable[[Any], Experiment], learner: Learner | None = None) -> Trial:
     """A trial of the experiment that `build(settings)` describes.
 
     Args:
       build: from settings (a pytree of numbers; arrays when lanes differ) to the
         experiment. Shapes must not depend on them, so that lanes that differ only in
         numbers run side by side.
+      learner: where weights come from; None for gradient descent by the rule and the
+        optimizer of the experiment.
 
     Returns:
       `Trial(init, advance)`, both pure. The result depends on the key and the settings alone.
@@ -137,23 +165,17 @@ def make_trial(build: Callable[[Any], Experiment]) -> Trial:
     Raises:
       ValueError: by `init`, if the experiment is sparse and its optimizer has state.
     """
+    learner = learner or Learner(_fresh, _learn)
 
     def init(key: Key, settings: Any = None) -> TrialState:
         experiment = build(settings)
-        params = experiment.net.init(_stream(key, _INIT))
-        opt_state = experiment.optimizer.init(params)
-        if experiment.sparse and jax.tree.leaves(opt_state):
-            raise ValueError(
-                "sparse learning needs an optimizer without state, optax.sgd(rate) say, got "
-                f"one with {jax.tree.map(jnp.shape, opt_state)}"
-            )
+        weights = learner.fresh(experiment, _stream(key, _INIT))
         none = jnp.zeros((), jnp.int32)
         points = len(curve_points(experiment.cap))
         return TrialState(
             key=jax.random.key_data(key),
             settings=settings,
-            params=params,
-            opt_state=opt_state,
+            **weights._asdict(),
             stop=experiment.stop.start(),
             phase=none + TRAINING,
             sequences=none,
@@ -164,9 +186,9 @@ def make_trial(build: Callable[[Any], Experiment]) -> Trial:
 
     def advance(state: TrialState, n: Array | int) -> TrialState:
         experiment = build(state.settings)
-        return lax.fori_loop(0, n, lambda _, state: _tick(experiment, state), state)
+        return lax.fori_loop(0, n, lambda _, state: _tick(experiment, learner, state), state)
 
-    return Trial(init, advance)
+    return Trial(init, advance, lambda state: learner.report(_weights(state)))
 
 
 _INIT, _DRAW = 0, 1  # streams of a trial's key; drawing goes on to one for each phase
@@ -176,14 +198,18 @@ def _stream(key: Key, number) -> Key:
     return jax.random.fold_in(key, number)
 
 
-def _tick(experiment: Experiment, state: TrialState) -> TrialState:
+def _weights(state: TrialState) -> Weights:
+    return Weights(state.params, state.opt_state)
+
+
+def _tick(experiment: Experiment, learner: Learner, state: TrialState) -> TrialState:
     """One sequence in every lane. Lanes that are over draw and compute too, but keep nothing."""
     sequence = _draw(experiment.task, state)
     training = state.phase == TRAINING
     testing = (state.phase == VALIDATING) | (state.phase == TESTING)
-    learned, params, opt_state = _learn(experiment, state, sequence, training)
+    learned, weights = learner.learn(experiment, _weights(state), sequence, training)
     judgement = experiment.judge(learned.outputs, sequence)
-    state = state._replace(params=params, opt_state=opt_state)
+    state = state._replace(**weights._asdict())
     state = _train(experiment, state, learned.loss, judgement, training)
     return _test(experiment, state, judgement, testing)
 
@@ -201,22 +227,32 @@ def _draw(task: Task, state: TrialState) -> Sequence:
     return jax.vmap(sample, in_axes=-1, out_axes=-1)(state.key, state.phase, index)
 
 
-def _learn(experiment: Experiment, state: TrialState, sequence: Sequence, active: Array):
-    """What the rule says of a sequence, and weights and optimizer after it.
+def _fresh(experiment: Experiment, key: Key) -> Weights:
+    params = experiment.net.init(key)
+    opt_state = experiment.optimizer.init(params)
+    if experiment.sparse and jax.tree.leaves(opt_state):
+        raise ValueError(
+            "sparse learning needs an optimizer without state, optax.sgd(rate) say, got "
+            f"one with {jax.tree.map(jnp.shape, opt_state)}"
+        )
+    return Weights(params, opt_state)
 
-    The one place where weights change, and only in active lanes.
-    """
-    params, seen = state.params, sequence
+
+def _learn(
+    experiment: Experiment, weights: Weights, sequence: Sequence, active: Array
+) -> tuple[Learned, Weights]:
+    """What the rule says of a sequence, and the weights after it: gradient descent."""
+    params, seen = weights.params, sequence
     if experiment.sparse:
         params, seen = occurring(params, sequence)
     learned = experiment.rule(experiment.net, experiment.loss)(params, seen)
-    updates, opt_state = experiment.optimizer.update(learned.grads, state.opt_state, params)
+    updates, opt_state = experiment.optimizer.update(learned.grads, weights.opt_state, params)
     updates = freeze(active, updates, jax.tree.map(jnp.zeros_like, updates))
     if experiment.sparse:
-        params = add_occurring(state.params, updates, sequence)
+        params = add_occurring(weights.params, updates, sequence)
     else:
         params = optax.apply_updates(params, updates)
-    return learned, params, freeze(active, opt_state, state.opt_state)
+    return learned, Weights(params, freeze(active, opt_state, weights.opt_state))
 
 
 def _train(experiment, state: TrialState, loss: Array, judgement: Judgement, active: Array):

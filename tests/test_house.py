@@ -32,10 +32,11 @@ FLOW = (
     ("columns",),
     ("losses",),
     ("gradients",),
+    ("chunker",),
     ("tasks",),
     ("stopping",),
     ("training",),
-    ("trials",),
+    ("guessing", "trials"),
 )
 ROOMS = {
     room: {earlier for line in FLOW[:i] for earlier in line}

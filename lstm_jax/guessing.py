@@ -1,0 +1,132 @@
+"""Random weight guessing: no learning at all, a test of how hard a task is.
+
+Hochreiter and Schmidhuber, Bridging long time lags by weight guessing and "Long Short
+Term Memory", 1996; Schmidhuber, Hochreiter and Bengio, Evaluating benchmark problems by
+random guessing, 2001. Weights are drawn at random until a net happens to get all
+sequences right. It knows nothing of time lags and so does not mind them: a task that it
+solves says little about the methods that are tried on it (Section 5 of the 1997 paper).
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lstm_jax.stopping import streak
+from lstm_jax.tasks import draws
+from lstm_jax.training import Experiment, Learner, Trial, Weights, make_trial
+from lstm_jax.types import Array, Key, Learned, Params, Sequence
+from lstm_jax.wiring import at_targets, freeze, unroll
+
+
+class Guesses(NamedTuple):
+    """Where guesses come from.
+
+    Attributes:
+      key: `(2, *lanes)` uint32, key data.
+      number: `(*lanes)` int32, guesses made, the present one included.
+    """
+
+    key: Array
+    number: Array
+
+
+def make_guessing(
+    build: Callable[[Any], Experiment], *, limit: float = 100.0, right: int = 256
+) -> Trial:
+    """A trial that guesses the weights of the experiment that `build(settings)` describes.
+
+    A guess draws all weights and biases uniformly from `[-limit, limit]`. It is tried on
+    one training sequence after another until it gets one wrong, upon which the next
+    guess is made, or has got `right` of them right in a row: then the trial has reached
+    its criterion and is tested like any other, by `experiment.test` sequences.
+
+    Decisions. In the literature a guess is tried on a fixed training set of 100
+    sequences; here every sequence is a fresh one, as in training. A guess costs as many
+    sequences as it is shown, one or more: of the last guess, `right`. All of them count
+    as `sequences`, to which the cap applies; `reached` leaves out those of the last guess.
+
+    Args:
+      build: see `training.make_trial`. Rule, loss, optimizer and stopping rule of the
+        experiment do not matter here, nor do its initial weights.
+      limit: range of the weights; the literature has 100.
+      right: sequences in a row that a guess must get right.
+
+    Returns:
+      A `Trial` for `run_trials`, whose records also count the `guesses`.
+
+    Raises:
+      ValueError: numbers out of range.
+
+    Example:
+      >>> import optax
+      >>> from lstm_jax import losses, stopping, tasks
+      >>> from lstm_jax.cells.memory_block import Topology, memory_block
+      >>> from lstm_jax.gradients import truncated
+      >>> from lstm_jax.wiring import readout
+      >>> def build(settings):
+      ...     return Experiment(
+      ...         net=readout(memory_block(Topology(inputs=1, blocks=(1,))), outputs=1),
+      ...         task=tasks.two_sequence(10, 1),
+      ...         rule=truncated.online,
+      ...         loss=losses.squared_error,
+      ...         optimizer=optax.sgd(1.0),
+      ...         judge=stopping.within(0.2),
+      ...         stop=stopping.streak(10),
+      ...         cap=10_000,
+      ...         test=100,
+      ...     )
+      >>> trial = make_guessing(build, right=10)
+      >>> state = trial.advance(trial.init(jax.random.key(0), None), 50)
+      >>> trial.report(state)["guesses"] > 1
+      True
+    """
+    if not 0 < limit < float("inf"):
+        raise ValueError(f"expected a range of the weights above 0, limit=100 say, got {limit}")
+    if right < 1:
+        raise ValueError(f"expected right >= 1 sequences in a row, got {right}")
+
+    def fresh(experiment: Experiment, key: Key) -> Weights:
+        shapes = jax.eval_shape(experiment.net.init, key)
+        first = Guesses(jax.random.key_data(key), jnp.ones((), jnp.int32))
+        return Weights(_guess(first, shapes, limit), first)
+
+    def learn(experiment: Experiment, weights: Weights, sequence: Sequence, active: Array):
+        _, outputs = unroll(experiment.net, weights.params, sequence.inputs)
+        outputs = at_targets(outputs, sequence)
+        wrong = active & experiment.judge(outputs, sequence).wrong
+        guesses = weights.opt_state
+        guesses = guesses._replace(number=guesses.number + wrong)
+        params = freeze(wrong, _guess(guesses, weights.params, limit), weights.params)
+        nothing = jnp.zeros(wrong.shape, outputs.dtype)
+        return Learned(nothing, outputs, None), Weights(params, guesses)
+
+    def report(weights: Weights) -> dict:
+        return {"guesses": int(weights.opt_state.number)}
+
+    def guessing(settings: Any) -> Experiment:
+        return build(settings)._replace(stop=streak(right))
+
+    return make_trial(guessing, Learner(fresh, learn, report))
+
+
+def _guess(guesses: Guesses, like: Params, limit: float) -> Params:
+    """The weights of every lane's present guess, shaped like `like`."""
+    leaves, structure = jax.tree.flatten(like)
+    lanes = guesses.number.ndim
+    shapes = [leaf.shape[: leaf.ndim - lanes] for leaf in leaves]
+    ends = np.cumsum([np.prod(shape, dtype=int) for shape in shapes])
+
+    def draw(key, number):
+        key = jax.random.fold_in(jax.random.wrap_key_data(key), number)
+        weights = limit * draws.signed(draws.words(key, ends[-1]))
+        parts = jnp.split(weights, ends[:-1])
+        return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
+
+    if lanes:
+        draw = jax.vmap(draw, in_axes=-1, out_axes=-1)
+    drawn = draw(guesses.key, guesses.number)
+    drawn = [part.astype(leaf.dtype) for part, leaf in zip(drawn, leaves, strict=True)]
+    return jax.tree.unflatten(structure, drawn)

@@ -74,6 +74,7 @@ def sequence_chunker(
     *,
     threshold: float | Array = 0.25,
     imitation: float | Array = 1.0,
+    whole_state: bool = False,
 ) -> Chunking:
     """The 2-net form of the chunker, one step at a time.
 
@@ -88,8 +89,7 @@ def sequence_chunker(
     step is that of A and of C together.
 
     Decisions. Both nets start every sequence anew, as all nets of the 1997 paper do.
-    The state of C is that of its hidden units, as in the 1997 paper; in 1992 C's output
-    units belong to it as well. C gets no representation of the time of its inputs: the
+    C gets no representation of the time of its inputs: the
     nets of the 1997 paper have no units for it, and in 1992 the like task did without.
     Neither paper gives the threshold: by default it is the tolerance of experiment 2.
 
@@ -100,6 +100,8 @@ def sequence_chunker(
       rule: how each of them learns, `one_unit_rtrl` say.
       threshold: the largest error of a prediction that counts as correct.
       imitation: how much C's state counts in A's error; 0 leaves A to itself.
+      whole_state: whether C's output units are part of its state, as in 1992; in the nets
+        of the 1997 paper it is the hidden unit alone.
 
     Raises:
       ValueError: the nets do not fit together; by the rule, inputs that are no symbols.
@@ -116,7 +118,7 @@ def sequence_chunker(
       ...     memory, learned = update(params, memory, *moment)
       ...     params = jax.tree.map(lambda w, g: w - 1.0 * g, params, learned.grads)
     """
-    _check(automatizer, chunker)
+    _check(automatizer, chunker, whole_state)
     symbols = chunker.outputs
 
     def init(key: Key) -> TwoNets:
@@ -133,13 +135,13 @@ def sequence_chunker(
             return predicted + imitation * squared_error(output[symbols:], target[symbols:])
 
         rules = TwoNets(rule(automatizer, threefold), rule(chunker, loss))
-        return _steps(chunker, rules, threshold)
+        return _steps(chunker, rules, threshold, whole_state)
 
     net = Cell(init, automatizer.start, step, (), automatizer.inputs, symbols)
     return Chunking(net, bind)
 
 
-def _steps(chunker: Cell, rules: TwoNets, threshold: float | Array) -> Stepwise:
+def _steps(chunker: Cell, rules: TwoNets, threshold, whole_state: bool) -> Stepwise:
     def init(params: TwoNets, lanes: tuple[int, ...] = ()) -> Memory:
         dtype = jnp.result_type(*jax.tree.leaves(params))
         return Memory(
@@ -154,8 +156,8 @@ def _steps(chunker: Cell, rules: TwoNets, threshold: float | Array) -> Stepwise:
         if not is_symbol(x):
             raise ValueError(f"expected integer symbols as inputs, got {x.dtype}")
         last = jnp.where(memory.unexpected, x.astype(jnp.int32), memory.last)
-        state, _ = chunker.step(params.chunker, memory.state, last)
-        both = jnp.concatenate([target, _flat(state, target)])
+        state, y = chunker.step(params.chunker, memory.state, last)
+        both = jnp.concatenate([target, _flat(state, target), y if whole_state else y[:0]])
         automatizer, of_a = rules.automatizer.update(
             params.automatizer, memory.automatizer, x, both, mask
         )
@@ -179,8 +181,9 @@ def _flat(state: State, like: Array) -> Array:
     return jnp.concatenate(leaves).astype(like.dtype)
 
 
-def _check(automatizer: Cell, chunker: Cell) -> None:
+def _check(automatizer: Cell, chunker: Cell, whole_state: bool) -> None:
     components = sum(leaf.size for leaf in jax.tree.leaves(chunker.start()))
+    components += chunker.outputs * whole_state
     wanted = chunker.outputs + components
     if not automatizer.inputs == chunker.inputs == chunker.outputs:
         raise ValueError(

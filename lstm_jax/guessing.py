@@ -18,7 +18,7 @@ from lstm_jax.stopping import streak
 from lstm_jax.tasks import draws
 from lstm_jax.training import Experiment, Learner, Trial, Weights, make_trial
 from lstm_jax.types import Array, Key, Learned, Params, Sequence
-from lstm_jax.wiring import at_targets, freeze, unroll
+from lstm_jax.wiring import at_targets, unroll
 
 
 class Guesses(NamedTuple):
@@ -99,7 +99,7 @@ def make_guessing(
         wrong = active & experiment.judge(outputs, sequence).wrong
         guesses = weights.opt_state
         guesses = guesses._replace(number=guesses.number + wrong)
-        params = freeze(wrong, _guess(guesses, weights.params, limit), weights.params)
+        params = _guess(guesses, weights.params, limit)  # the same ones if none was wrong
         nothing = jnp.zeros(wrong.shape, outputs.dtype)
         return Learned(nothing, outputs, None), Weights(params, guesses)
 

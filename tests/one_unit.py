@@ -21,8 +21,11 @@ class Problem(NamedTuple):
     mask: np.ndarray
 
 
-def problem(seed: int, mask=None) -> Problem:
-    """Random weights; a sequence with repetitions; an error at every step unless told."""
+def problem(seed: int, mask=None, further: int = 1) -> Problem:
+    """Random weights; a sequence with repetitions; an error at every step unless told.
+
+    The automatizer has a number of further outputs.
+    """
     random = np.random.default_rng(seed)
 
     def weights(outputs: int) -> Weights:
@@ -31,7 +34,7 @@ def problem(seed: int, mask=None) -> Problem:
 
     symbols = random.integers(SYMBOLS, size=STEPS + 1, dtype=np.int32)
     mask = np.ones(STEPS, bool) if mask is None else np.asarray(mask)
-    return Problem(weights(SYMBOLS + 1), weights(SYMBOLS), symbols, mask)
+    return Problem(weights(SYMBOLS + further), weights(SYMBOLS), symbols, mask)
 
 
 def to_params(weights: Weights) -> Readout:

@@ -17,22 +17,24 @@ from tests.one_unit import STEPS, SYMBOLS, one_hot, problem, to_params, to_weigh
 from tests.reference import chunker as twin
 
 A = one_unit_net(SYMBOLS, SYMBOLS + 1)
+A_WHOLE = one_unit_net(SYMBOLS, SYMBOLS + 1 + SYMBOLS)
 C = one_unit_net(SYMBOLS, SYMBOLS)
 SOME = 0.85  # a threshold at which the problems' untrained nets expect some inputs and some not
 GAPS = np.array([1, 1, 0, 1, 1, 1, 0, 0, 1], bool)
 
 
 @lru_cache
-def steps_of(threshold: float, imitation: float = 1.0):
+def steps_of(threshold: float, imitation: float = 1.0, whole_state: bool = False):
     """The pair of functions, the second one compiled."""
-    net, rule = sequence_chunker(A, C, one_unit_rtrl, threshold=threshold, imitation=imitation)
+    options = {"threshold": threshold, "imitation": imitation, "whole_state": whole_state}
+    net, rule = sequence_chunker(A_WHOLE if whole_state else A, C, one_unit_rtrl, **options)
     steps = rule(net, squared_error)
     return steps._replace(update=jax.jit(steps.update))
 
 
-def ask(seed: int, mask=None):
+def ask(seed: int, mask=None, further: int = 1):
     """Parameters, and inputs, targets and mask of every step that has something to predict."""
-    given = problem(seed, mask)
+    given = problem(seed, mask, further)
     params = TwoNets(to_params(given.automatizer), to_params(given.chunker))
     return params, (given.symbols[:-1], one_hot(given.symbols[1:]), given.mask)
 
@@ -62,10 +64,15 @@ def test_every_step_is_the_twins_at_the_extremes(threshold, x64):
     assert_steps_agree(threshold, 1.0, 1.0, None, 1e-10)
 
 
-def assert_steps_agree(threshold, imitation, rate, mask, tolerance) -> None:
+def test_every_step_is_the_twins_where_outputs_are_state(x64):
+    assert_steps_agree(SOME, 0.5, 1.0, GAPS, 1e-10, whole_state=True)
+
+
+def assert_steps_agree(threshold, imitation, rate, mask, tolerance, whole_state=False) -> None:
     for seed in (11, 12):
-        given = problem(seed, mask)
-        learned, taken_in, params = walk(*ask(seed, mask), steps_of(threshold, imitation), rate)
+        options = mask, 1 + SYMBOLS * whole_state
+        given, steps = problem(seed, *options), steps_of(threshold, imitation, whole_state)
+        learned, taken_in, params = walk(*ask(seed, *options), steps, rate)
         expected, *weights = twin.chunk(*given, rate, threshold, imitation)
         assert taken_in.tolist() == [step.taken_in for step in expected]
         assert taken_in.all() == (threshold == 0) and taken_in[1:].any() == (threshold < np.inf)
@@ -230,6 +237,8 @@ def test_weights_are_as_many_as_the_paper_says():
 def test_bad_input_is_refused():
     with pytest.raises(ValueError, match="write outputs=6"):
         sequence_chunker(C, C, one_unit_rtrl)
+    with pytest.raises(ValueError, match="write outputs=11"):
+        sequence_chunker(A, C, one_unit_rtrl, whole_state=True)
     with pytest.raises(ValueError, match="read and predict the same symbols"):
         sequence_chunker(A, A, one_unit_rtrl)
     steps = steps_of(SOME)

@@ -100,7 +100,8 @@ def chunk(
       mask: `(time - 1,)`, where A is told the next symbol.
       rate: of gradient descent.
       threshold: an input is unexpected if one of A's predictions of it is farther off.
-      imitation: factor of the error of A's last output, which is to be C's hidden unit.
+      imitation: factor of the error of A's further outputs, the first of which is to be
+        C's hidden unit, the others C's outputs.
     """
     a, c = Net(automatizer), Net(chunker)
     vectors = np.eye(c.outputs.shape[0])[symbols]
@@ -112,9 +113,11 @@ def chunk(
             c.step(vectors[t])
         a.step(vectors[t])
         answer, following = a.answer(), vectors[t + 1]
-        off, misfit = answer[:-1] - following, answer[-1] - c.y
+        predictions, copy = np.split(answer, [following.size])
+        off = predictions - following
+        misfit = copy - np.append(c.y, c.answer())[: copy.size]
         of_a = a.gradient(told * np.append(off, imitation * misfit))
-        error = told * 0.5 * (off @ off + imitation * misfit**2)
+        error = told * 0.5 * (off @ off + imitation * misfit @ misfit)
         expected = bool(told and np.all(abs(off) <= threshold))
         of_c = none
         if told and not expected:  # C learns what it should have predicted at its last input
@@ -123,5 +126,5 @@ def chunk(
             of_c = c.gradient(off)
             c.change(of_c, rate)
         a.change(of_a, rate)
-        steps.append(Step(error, answer[:-1], of_a, of_c, taken_in))
+        steps.append(Step(error, predictions, of_a, of_c, taken_in))
     return steps, a.weights, c.weights

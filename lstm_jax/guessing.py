@@ -14,45 +14,66 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lstm_jax.stopping import streak
+from lstm_jax.stopping import Criterion, Judgement, Stop
 from lstm_jax.tasks import draws
 from lstm_jax.training import Experiment, Learner, Trial, Weights, make_trial
 from lstm_jax.types import Array, Key, Learned, Params, Sequence
-from lstm_jax.wiring import at_targets, unroll
+from lstm_jax.wiring import at_targets, freeze, unroll
+
+
+class Tried(NamedTuple):
+    """How the present guess does; every field `(*lanes)`.
+
+    Attributes:
+      sequences: how many it was tried on; 0 for a new guess.
+      wrong: how many of them it got wrong.
+      error: sum of their mean absolute errors.
+    """
+
+    sequences: Array
+    wrong: Array
+    error: Array
 
 
 class Guesses(NamedTuple):
-    """Where guesses come from.
+    """Where guesses come from, and when the next one is due.
 
     Attributes:
       key: `(2, *lanes)` uint32, key data.
       number: `(*lanes)` int32, guesses made, the present one included.
+      tried: the present one; the stopping rule keeps the same book.
     """
 
     key: Array
     number: Array
+    tried: Tried
 
 
 def make_guessing(
-    build: Callable[[Any], Experiment], *, limit: float = 100.0, right: int = 256
+    build: Callable[[Any], Experiment],
+    *,
+    limit: float = 100.0,
+    size: int = 256,
+    criterion: Criterion = Criterion(),
 ) -> Trial:
     """A trial that guesses the weights of the experiment that `build(settings)` describes.
 
     A guess draws all weights and biases uniformly from `[-limit, limit]`. It is tried on
-    one training sequence after another until it gets one wrong, upon which the next
-    guess is made, or has got `right` of them right in a row: then the trial has reached
-    its criterion and is tested like any other, by `experiment.test` sequences.
+    one training sequence after another, and the next guess is made as soon as the
+    criterion cannot hold any more. If it holds for `size` sequences, all of them right
+    by default, the trial is tested like any other, by `experiment.test` sequences.
 
     Decisions. In the literature a guess is tried on a fixed training set of 100
-    sequences; here every sequence is a fresh one, as in training. A guess costs as many
-    sequences as it is shown, one or more: of the last guess, `right`. All of them count
-    as `sequences`, to which the cap applies; `reached` leaves out those of the last guess.
+    sequences; here every sequence is a fresh one, as in training. A guess costs the
+    sequences that it was tried on, 1 to `size`. All of them count as `sequences`, to
+    which the cap applies; `reached` leaves out those of the last guess.
 
     Args:
       build: see `training.make_trial`. Rule, loss, optimizer and stopping rule of the
         experiment do not matter here, nor do its initial weights.
       limit: range of the weights; the literature has 100.
-      right: sequences in a row that a guess must get right.
+      size: sequences that a guess must be tried on.
+      criterion: what they must be like.
 
     Returns:
       A `Trial` for `run_trials`, whose records also count the `guesses`.
@@ -78,38 +99,59 @@ def make_guessing(
       ...         cap=10_000,
       ...         test=100,
       ...     )
-      >>> trial = make_guessing(build, right=10)
+      >>> trial = make_guessing(build, size=10)
       >>> state = trial.advance(trial.init(jax.random.key(0), None), 50)
       >>> trial.report(state)["guesses"] > 1
       True
     """
     if not 0 < limit < float("inf"):
         raise ValueError(f"expected a range of the weights above 0, limit=100 say, got {limit}")
-    if right < 1:
-        raise ValueError(f"expected right >= 1 sequences in a row, got {right}")
+    if size < 1:
+        raise ValueError(f"expected size >= 1 sequences for every guess, got {size}")
 
     def fresh(experiment: Experiment, key: Key) -> Weights:
         shapes = jax.eval_shape(experiment.net.init, key)
-        first = Guesses(jax.random.key_data(key), jnp.ones((), jnp.int32))
+        one = jnp.ones((), jnp.int32)
+        first = Guesses(jax.random.key_data(key), one, experiment.stop.start())
         return Weights(_guess(first, shapes, limit), first)
 
     def learn(experiment: Experiment, weights: Weights, sequence: Sequence, active: Array):
         _, outputs = unroll(experiment.net, weights.params, sequence.inputs)
         outputs = at_targets(outputs, sequence)
-        wrong = active & experiment.judge(outputs, sequence).wrong
-        guesses = weights.opt_state
-        guesses = guesses._replace(number=guesses.number + wrong)
-        params = _guess(guesses, weights.params, limit)  # the same ones if none was wrong
-        nothing = jnp.zeros(wrong.shape, outputs.dtype)
+        guesses, judgement = weights.opt_state, experiment.judge(outputs, sequence)
+        tried, _ = experiment.stop.update(guesses.tried, judgement, active)
+        failed = active & (tried.sequences == 0)
+        guesses = Guesses(guesses.key, guesses.number + failed, tried)
+        params = _guess(guesses, weights.params, limit)  # the same ones if it did not fail
+        nothing = jnp.zeros(failed.shape, outputs.dtype)
         return Learned(nothing, outputs, None), Weights(params, guesses)
 
     def report(weights: Weights) -> dict:
         return {"guesses": int(weights.opt_state.number)}
 
     def guessing(settings: Any) -> Experiment:
-        return build(settings)._replace(stop=streak(right))
+        return build(settings)._replace(stop=_until(size, criterion))
 
     return make_trial(guessing, Learner(fresh, learn, report))
+
+
+def _until(size: int, criterion: Criterion) -> Stop:
+    """Stop when a guess was tried on so many sequences and the criterion holds for them."""
+
+    def start() -> Tried:
+        none = jnp.zeros((), jnp.int32)
+        return Tried(none, none, jnp.zeros(()))
+
+    def update(tried: Tried, new: Judgement, active: Array) -> tuple[Tried, Array]:
+        sequences, wrong = tried.sequences + 1, tried.wrong + new.wrong
+        error = tried.error + new.error.astype(tried.error.dtype)
+        held = (sequences >= size) & criterion.holds(wrong, error / size)
+        failed = (wrong >= criterion.wrong_below) | ((sequences >= size) & ~held)
+        after = Tried(sequences, wrong, error)
+        after = freeze(failed, jax.tree.map(jnp.zeros_like, after), after)
+        return freeze(active, after, tried), held[None]
+
+    return Stop(start, update, (criterion,), uncounted=size)
 
 
 def _guess(guesses: Guesses, like: Params, limit: float) -> Params:

@@ -20,7 +20,8 @@ from lstm_jax.types import Cell, Sequence, Task
 from lstm_jax.weigh import weigh
 from tests.bridge import KEY, assert_close, assert_same, begin, lane, numbers
 
-LIMIT, RIGHT, CAP, TEST, TICKS, LANES = 20.0, 3, 12, 5, 30, 8
+LIMIT, SIZE, CAP, TEST, TICKS, LANES = 16.0, 3, 20, 5, 40, 8
+CRITERION = Criterion(2, 0.8)
 CAP_3 = 1000
 
 
@@ -56,7 +57,7 @@ def line(settings=None) -> Experiment:
     )
 
 
-TRIAL = make_guessing(line, limit=LIMIT, right=RIGHT)
+TRIAL = make_guessing(line, limit=LIMIT, size=SIZE, criterion=CRITERION)
 
 
 @lru_cache
@@ -82,47 +83,53 @@ def words(key, number: int) -> np.ndarray:
 
 
 def by_hand(seed: int):
-    """Phase, sequences, guesses and slope after every tick."""
+    """Phase, sequences, guesses and slope after every tick; and why guesses failed."""
     key = jax.random.fold_in(KEY, seed)
-    guesses, right, sequences, tested, phase, history = 1, 0, 0, 0, "training", []
+    guesses, errors, sequences, tested, phase, history, failures = 1, [], 0, 0, "training", [], []
     for _ in range(TICKS):
         stream, index = (0, sequences) if phase == "training" else (2, tested)
         key_t = jax.random.fold_in(jax.random.fold_in(key, 1 + stream), index)
         slope = words(jax.random.fold_in(key, 0), guesses)[0]
-        wrong = abs(slope * float(jax.random.uniform(key_t, (1, 1))[0, 0])) >= 1
+        error = abs(slope * float(jax.random.uniform(key_t, (1, 1))[0, 0]))
         if phase == "training":
             sequences += 1
-            right = 0 if wrong else right + 1
-            guesses += wrong
+            errors.append(error)
             phase = "capped" if sequences == CAP else phase
-            phase = "testing" if right == RIGHT else phase
+            if sum(e >= 1 for e in errors) >= 2 or (len(errors) == SIZE and np.mean(errors) >= 0.8):
+                failures.append(len(errors) == SIZE)
+                guesses, errors = guesses + 1, []
+            elif len(errors) == SIZE:
+                phase = "testing"
         elif phase == "testing":
             tested += 1
             phase = "solved" if tested == TEST else phase
         slope = words(jax.random.fold_in(key, 0), guesses)[0]
         history.append((phase, sequences, guesses, slope))
-    return history
+    return history, failures
 
 
 def test_a_trial_is_a_state_machine_by_hand():
-    states, _ = played()
+    (states, _), early_and_late = played(), []
     for seed in range(LANES):
-        phases, sequences, guesses, slopes = zip(*by_hand(seed), strict=True)
+        history, failures = by_hand(seed)
+        early_and_late += failures
+        phases, sequences, guesses, slopes = zip(*history, strict=True)
         assert [PHASES[phase] for phase in states.phase[:, seed]] == list(phases)
         np.testing.assert_array_equal(states.sequences[:, seed], sequences)
         np.testing.assert_array_equal(states.opt_state.number[:, seed], guesses)
         np.testing.assert_allclose(states.params.slope[:, 0, 0, seed], slopes, rtol=1e-6)
     assert {"solved", "capped"} <= {PHASES[phase] for phase in states.phase[-1]}  # control
+    assert set(early_and_late) == {True, False}
 
 
-def test_a_wrong_sequence_costs_a_guess_and_nothing_else_does():
+def test_weights_change_with_a_new_guess_and_never_else():
     states, last = played()
     tried = np.diff(states.opt_state.number, axis=0)
     moved = np.any(np.diff(states.params.unread, axis=0) != 0, axis=1)
     np.testing.assert_array_equal(tried != 0, moved)
     assert np.all(tried <= 1) and np.any(tried == 0) and np.any(tried == 1)
     solved = states.phase[-1] == PHASES.index("solved")
-    np.testing.assert_array_equal(last.reached[0, solved], last.sequences[solved] - RIGHT)
+    np.testing.assert_array_equal(last.reached[0, solved], last.sequences[solved] - SIZE)
     assert np.all(last.reached[0, ~solved] == -1)
     assert not np.any(moved & (states.phase[:-1] != 0))  # the test does not change weights
 
@@ -217,7 +224,7 @@ def latch(tolerance: float, targets):
 
 
 def guess(tolerance: float, trials: int = 12, targets=(1.0, 0.0), **options) -> list[dict]:
-    trial = make_guessing(latch(tolerance, targets), limit=20.0, right=20)
+    trial = make_guessing(latch(tolerance, targets), limit=20.0, size=20)
     return run_trials(trial, KEY, trials, devices=1, **options)
 
 
@@ -247,7 +254,7 @@ def test_a_run_taken_up_again_has_the_same_records(tmp_path):
 def test_other_trials_report_nothing():
     assert make_trial(line).report(played()[1]) == {}
     assert Trial(TRIAL.init, TRIAL.advance).report(played()[1]) == {}
-    assert TRIAL.report(lane(played()[1], 0)) == {"guesses": by_hand(0)[-1][2]}
+    assert TRIAL.report(lane(played()[1], 0)) == {"guesses": by_hand(0)[0][-1][2]}
 
 
 @pytest.mark.parametrize("limit", [0.0, -1.0, np.inf, np.nan])
@@ -256,9 +263,9 @@ def test_a_range_that_is_none_is_refused(limit):
         make_guessing(line, limit=limit)
 
 
-def test_no_sequences_in_a_row_are_refused():
-    with pytest.raises(ValueError, match="right >= 1"):
-        make_guessing(line, right=0)
+def test_no_sequences_for_a_guess_are_refused():
+    with pytest.raises(ValueError, match="size >= 1"):
+        make_guessing(line, size=0)
 
 
 def test_squared_error_is_not_asked_for():  # control of `forbidden`

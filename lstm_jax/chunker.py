@@ -88,16 +88,19 @@ def sequence_chunker(
     unexpected. Both nets learn at the steps with an error signal only; the error of a
     step is that of A and of C together.
 
-    Decisions. Both nets start every sequence anew, as all nets of the 1997 paper do.
-    C gets no representation of the time of its inputs: the
-    nets of the 1997 paper have no units for it, and in 1992 the like task did without.
-    Neither paper gives the threshold: by default it is the tolerance of experiment 2.
+    Decisions. The two nets learn from the same step's error, each with the weights that
+    it had before. C gets no representation of the time of its inputs: the nets of the
+    1997 paper have no units for it, and the task of 1992 that is most like experiment 2a
+    did without. The threshold is ours: by default the tolerance of experiment 2. So is
+    `imitation`, which in 1992 is 1. There is no teacher beside the sequence itself, whose
+    targets would be further inputs.
 
     Args:
       automatizer: A, a cell whose first outputs are the predictions, one a symbol; the
         others stand for the state of C, one for every component.
       chunker: C, a cell with as many outputs as there are symbols.
-      rule: how each of them learns, `one_unit_rtrl` say.
+      rule: how each of them learns, `one_unit_rtrl` say, or `truncated.stepwise` where
+        both are made of memory blocks, which the 1997 paper names as future work.
       threshold: the largest error of a prediction that counts as correct.
       imitation: how much C's state counts in A's error; 0 leaves A to itself.
       whole_state: whether C's output units are part of its state, as in 1992; in the nets
@@ -130,11 +133,11 @@ def sequence_chunker(
         return state, y[:symbols]
 
     def bind(net: Cell, loss: Loss) -> Stepwise:
-        def threefold(output: Array, target: Array) -> Array:
+        def error(output: Array, target: Array) -> Array:
             predicted = loss(output[:symbols], target[:symbols])
             return predicted + imitation * squared_error(output[symbols:], target[symbols:])
 
-        rules = TwoNets(rule(automatizer, threefold), rule(chunker, loss))
+        rules = TwoNets(rule(automatizer, error), rule(chunker, loss))
         return _steps(chunker, rules, threshold, whole_state)
 
     net = Cell(init, automatizer.start, step, (), automatizer.inputs, symbols)

@@ -7,11 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from lstm_jax.cells.memory_block import Initial, Topology, memory_block
 from lstm_jax.chunker import TwoNets, sequence_chunker
+from lstm_jax.gradients import truncated
 from lstm_jax.gradients.one_unit import one_unit_net, one_unit_rtrl
 from lstm_jax.losses import squared_error
 from lstm_jax.tasks import fixed_distractors
-from lstm_jax.wiring import unroll
+from lstm_jax.wiring import readout, unroll
 from tests.bridge import assert_close, assert_same, lane, numbers, side_by_side
 from tests.one_unit import STEPS, SYMBOLS, one_hot, problem, to_params, to_weights
 from tests.reference import chunker as twin
@@ -40,14 +42,15 @@ def ask(seed: int, mask=None, further: int = 1):
 
 
 def walk(params, sequence, steps, rate=1.0, lanes=()):
-    """Every step's `Learned`, which inputs C took in, and the weights after."""
-    memory, learned, taken_in = steps.init(params, lanes), [], []
+    """Every step's `Learned`, which symbols were unexpected, and the weights after."""
+    memory, learned = steps.init(params, lanes), []
+    news = [memory.unexpected]
     for moment in zip(*sequence, strict=True):
-        taken_in.append(memory.unexpected)
         memory, now = steps.update(params, memory, *moment)
         params = jax.tree.map(lambda w, g: w - rate * np.asarray(g), params, now.grads)
         learned.append(now)
-    return learned, np.stack(taken_in), params
+        news.append(memory.unexpected)
+    return learned, np.stack(news), params
 
 
 # ---------------------------------------------------------------- against the twin
@@ -72,10 +75,10 @@ def assert_steps_agree(threshold, imitation, rate, mask, tolerance, whole_state=
     for seed in (11, 12):
         options = mask, 1 + SYMBOLS * whole_state
         given, steps = problem(seed, *options), steps_of(threshold, imitation, whole_state)
-        learned, taken_in, params = walk(*ask(seed, *options), steps, rate)
+        learned, news, params = walk(*ask(seed, *options), steps, rate)
         expected, *weights = twin.chunk(*given, rate, threshold, imitation)
-        assert taken_in.tolist() == [step.taken_in for step in expected]
-        assert taken_in.all() == (threshold == 0) and taken_in[1:].any() == (threshold < np.inf)
+        assert news[:-1].tolist() == [step.taken_in for step in expected]
+        assert news.all() == (threshold == 0) and news[1:].any() == (threshold < np.inf)
         for found, step in zip(learned, expected, strict=True):
             np.testing.assert_allclose(found.loss, step.error, rtol=tolerance)
             np.testing.assert_allclose(found.outputs, step.predictions, rtol=tolerance)
@@ -95,25 +98,41 @@ def test_another_threshold_or_imitation_is_another_walk(x64):  # control of the 
 # ---------------------------------------------------------------- two nets, each for itself
 
 
-def alone(net, params, inputs, targets, rate=1.0):
+def alone(net, params, inputs, targets, rule=one_unit_rtrl):
     """What a net becomes that learns at every step of a sequence."""
-    rule = one_unit_rtrl(net, squared_error)
-    memory, update = rule.init(params), jax.jit(rule.update)
+    steps = rule(net, squared_error)
+    memory, update = steps.init(params), jax.jit(steps.update)
     for x, target in zip(inputs, targets, strict=True):
         memory, learned = update(params, memory, x, target, True)
-        params = jax.tree.map(lambda w, g: w - rate * np.asarray(g), params, learned.grads)
+        params = jax.tree.map(lambda w, g: w - np.asarray(g), params, learned.grads)
     return params
 
 
 def test_the_chunker_is_a_net_that_reads_the_compressed_sequence(x64):
     """One unexpected input after the other, as if nothing were between them."""
     params, sequence = ask(13)
-    _, taken_in, after = walk(params, sequence, steps_of(SOME))
-    symbols = problem(13).symbols[:-1][taken_in]
+    _, news, after = walk(params, sequence, steps_of(SOME))
+    assert_reads_what_it_takes_in(C, one_unit_rtrl, params, sequence, news, after)
+
+
+def test_any_cells_and_any_rule_will_do(x64):
+    """Two nets of memory cells, each trained by the truncated gradient."""
+    cell = memory_block(Topology(inputs=SYMBOLS, blocks=(1,)), Initial(weights=3.0))
+    kept = sum(leaf.size for leaf in jax.tree.leaves(cell.start()))
+    nets = [readout(cell, outputs, weights=3.0) for outputs in (SYMBOLS + kept, SYMBOLS)]
+    net, rule = sequence_chunker(*nets, truncated.stepwise, threshold=0.9)
+    steps = rule(net, squared_error)
+    params, (_, sequence) = net.init(jax.random.key(2)), ask(13)
+    walked = walk(params, sequence, steps._replace(update=jax.jit(steps.update)))
+    assert_reads_what_it_takes_in(nets[1], truncated.stepwise, params, sequence, *walked[1:])
+
+
+def assert_reads_what_it_takes_in(net, rule, params, sequence, news, after) -> None:
+    symbols = problem(13).symbols[news]
     assert 2 < len(symbols) < STEPS
-    expected = alone(C, params.chunker, symbols[:-1], one_hot(symbols[1:]))
+    expected = alone(net, params.chunker, symbols[:-1], one_hot(symbols[1:]), rule)
     assert_close(after.chunker, expected, 1e-12)
-    whole = alone(C, params.chunker, *sequence[:2])  # control: it reads everything
+    whole = alone(net, params.chunker, *sequence[:2], rule)  # control: it reads everything
     with pytest.raises(AssertionError):
         assert_close(after.chunker, whole, 1e-6)
 
@@ -137,8 +156,8 @@ def test_without_imitation_the_automatizer_is_alone(x64):
 @pytest.mark.parametrize("threshold, changes", [(np.inf, False), (SOME, True)])
 def test_a_chunker_that_is_never_fed_never_changes(threshold, changes):
     params, sequence = ask(13)
-    _, taken_in, after = walk(params, sequence, steps_of(threshold))
-    assert taken_in[0] and taken_in[1:].any() == changes  # the first input is always news
+    _, news, after = walk(params, sequence, steps_of(threshold))
+    assert news[0] and news[1:].any() == changes  # the first input is always news
     pairs = zip(jax.tree.leaves(after.chunker), jax.tree.leaves(params.chunker), strict=True)
     assert any(not np.array_equal(*pair) for pair in pairs) == changes
     assert not np.array_equal(after.automatizer.from_inputs, params.automatizer.from_inputs)
@@ -169,10 +188,10 @@ def test_lanes_are_a_loop(shared, x64):
     params = given[0][0] if shared else side_by_side(*(one[0] for one in given))
     sequence = side_by_side(*(one[1] for one in given))
     rate = 0.0 if shared else 1.0
-    found, taken_in, _ = walk(params, sequence, steps_of(SOME), rate, (3,))
+    found, news, _ = walk(params, sequence, steps_of(SOME), rate, (3,))
     singles = [walk(*one, steps_of(SOME), rate) for one in given]
-    np.testing.assert_array_equal(taken_in, np.stack([one[1] for one in singles], axis=-1))
-    assert len(np.unique(taken_in, axis=1).T) == 3  # the lanes' chunkers read different things
+    np.testing.assert_array_equal(news, np.stack([one[1] for one in singles], axis=-1))
+    assert len(np.unique(news, axis=1).T) == 3  # the lanes' chunkers read different things
     for t, learned in enumerate(found):
         expected = side_by_side(*(one[0][t] for one in singles))
         if shared:

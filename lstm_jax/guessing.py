@@ -101,7 +101,7 @@ def make_guessing(
       ...     )
       >>> trial = make_guessing(build, size=10)
       >>> state = trial.advance(trial.init(jax.random.key(0), None), 50)
-      >>> trial.report(state)["guesses"] > 1
+      >>> trial.details(state)["guesses"] > 1
       True
     """
     if not 0 < limit < float("inf"):
@@ -126,13 +126,13 @@ def make_guessing(
         nothing = jnp.zeros(failed.shape, outputs.dtype)
         return Learned(nothing, outputs, None), Weights(params, guesses)
 
-    def report(weights: Weights) -> dict:
+    def details(weights: Weights) -> dict:
         return {"guesses": int(weights.opt_state.number)}
 
     def guessing(settings: Any) -> Experiment:
         return build(settings)._replace(stop=_until(size, criterion))
 
-    return make_trial(guessing, Learner(fresh, learn, report))
+    return make_trial(guessing, Learner(fresh, learn, details))
 
 
 def _until(size: int, criterion: Criterion) -> Stop:

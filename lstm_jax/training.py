@@ -69,13 +69,13 @@ class Learner(NamedTuple):
       learn: `(experiment, weights, sequence, active) -> (learned, weights)`, what comes
         of a sequence; lanes that are not `active` keep their weights. Of `learned` the
         outputs and the loss are used; a loss that is no number ends the trial.
-      report: `weights -> dict`, without lanes: what the record says of them when the
-        trial is over.
+      details: `weights -> dict`, what the record of a trial says of them; of weights
+        without lanes, as NumPy arrays.
     """
 
     fresh: Callable[[Experiment, Key], Weights]
     learn: Callable[[Experiment, Weights, Sequence, Array], tuple[Learned, Weights]]
-    report: Callable[[Weights], dict] = lambda weights: {}
+    details: Callable[[Weights], dict] = lambda weights: {}
 
 
 class Tally(NamedTuple):
@@ -135,12 +135,13 @@ class Trial(NamedTuple):
     Attributes:
       init: `(key, settings) -> TrialState` without lanes.
       advance: `(TrialState, n) -> TrialState`, n ticks further; with or without lanes.
-      report: `TrialState -> dict` without lanes, what its record says beside the usual.
+      details: `TrialState -> dict`, what the record of a trial says besides; of a state
+        without lanes, as NumPy arrays.
     """
 
     init: Callable[[Key, Any], TrialState]
     advance: Callable[[TrialState, Array | int], TrialState]
-    report: Callable[[TrialState], dict] = lambda state: {}
+    details: Callable[[TrialState], dict] = lambda state: {}
 
 
 def curve_points(cap: int) -> np.ndarray:
@@ -188,7 +189,7 @@ def make_trial(build: Callable[[Any], Experiment], learner: Learner | None = Non
         experiment = build(state.settings)
         return lax.fori_loop(0, n, lambda _, state: _tick(experiment, learner, state), state)
 
-    return Trial(init, advance, lambda state: learner.report(_weights(state)))
+    return Trial(init, advance, lambda state: learner.details(_weights(state)))
 
 
 _INIT, _DRAW = 0, 1  # streams of a trial's key; drawing goes on to one for each phase

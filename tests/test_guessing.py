@@ -251,10 +251,10 @@ def test_a_run_taken_up_again_has_the_same_records(tmp_path):
     assert guess(0.2, lanes=4, folder=tmp_path) == once == guess(0.2, lanes=4)
 
 
-def test_other_trials_report_nothing():
-    assert make_trial(line).report(played()[1]) == {}
-    assert Trial(TRIAL.init, TRIAL.advance).report(played()[1]) == {}
-    assert TRIAL.report(lane(played()[1], 0)) == {"guesses": by_hand(0)[0][-1][2]}
+def test_other_trials_have_no_details():
+    assert make_trial(line).details(played()[1]) == {}
+    assert Trial(TRIAL.init, TRIAL.advance).details(played()[1]) == {}
+    assert TRIAL.details(lane(played()[1], 0)) == {"guesses": by_hand(0)[0][-1][2]}
 
 
 @pytest.mark.parametrize("limit", [0.0, -1.0, np.inf, np.nan])

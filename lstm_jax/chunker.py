@@ -91,9 +91,9 @@ def sequence_chunker(
     Decisions. The two nets learn from the same step's error, each with the weights that
     it had before. C gets no representation of the time of its inputs: the nets of the
     1997 paper have no units for it, and the task of 1992 that is most like experiment 2a
-    did without. The threshold is ours: by default the tolerance of experiment 2. So is
-    `imitation`, which in 1992 is 1. There is no teacher beside the sequence itself, whose
-    targets would be further inputs.
+    did without. The threshold is ours, by default the tolerance of experiment 2; so is
+    `imitation`, for the parts of A's error have no weights in the papers. There is no
+    teacher beside the sequence itself, whose targets would be further inputs of A.
 
     Args:
       automatizer: A, a cell whose first outputs are the predictions, one a symbol; the

@@ -46,9 +46,8 @@ def line(settings=None) -> Experiment:
     """What the trial looks at; `init` is asked for shapes alone."""
 
     def init(key):
-        return Line(jnp.zeros((1, 1)) + forbidden_number, jnp.zeros(2))
+        return Line(jnp.full((1, 1), jnp.nan), jnp.zeros(2))
 
-    forbidden_number = jnp.nan  # would show in every output
     cell = Cell(init, lambda *_: (), lambda p, state, x: (state, weigh(p.slope, x)), (), 1, 1)
     stop = recent(4, Criterion())  # plays no part
     no_optimizer = optax.GradientTransformation(forbidden, forbidden)

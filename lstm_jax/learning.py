@@ -1,5 +1,6 @@
 """What a trial learns with, and how one sequence changes its weights: once, or at every step."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple, cast
 
 import jax
@@ -81,6 +82,23 @@ class Weights(NamedTuple):
     memory: Any
 
 
+class Learner(NamedTuple):
+    """How the weights of a trial come about, by gradient descent say.
+
+    Attributes:
+      fresh: `(experiment, key) -> Weights` without lanes, before the first sequence.
+      learn: `(experiment, weights, sequence, active) -> (learned, weights)`, what comes
+        of a sequence; lanes that are not `active` keep their weights. Of `learned` the
+        outputs and the loss are used; a loss that is no number ends the trial.
+      details: `weights -> dict`, what the record of a trial says of them; of weights
+        without lanes, as NumPy arrays.
+    """
+
+    fresh: Callable[[Experiment, Key], Weights]
+    learn: Callable[[Experiment, Weights, Sequence, Array], tuple[Learned, Weights]]
+    details: Callable[[Weights], dict] = lambda weights: {}
+
+
 def fresh(experiment: Experiment, key: Key) -> Weights:
     """Weights before the first sequence, without lanes.
 
@@ -130,6 +148,9 @@ def learn(
     else:
         params = optax.apply_updates(params, updates)
     return learned, weights._replace(params=params, opt_state=opt_state)
+
+
+DESCENT = Learner(fresh, learn)
 
 
 def _learn_step_by_step(

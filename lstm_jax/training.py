@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from lstm_jax.learning import Experiment, Weights, fresh, learn
+from lstm_jax.learning import DESCENT, Experiment, Learner, Weights
 from lstm_jax.stopping import Judgement
 from lstm_jax.types import Array, Key, Params, Sequence, Task
 from lstm_jax.wiring import freeze
@@ -85,10 +85,13 @@ class Trial(NamedTuple):
     Attributes:
       init: `(key, settings) -> TrialState` without lanes.
       advance: `(TrialState, n) -> TrialState`, n ticks further; with or without lanes.
+      details: `TrialState -> dict`, what the record of a trial says besides; of a state
+        without lanes, as NumPy arrays.
     """
 
     init: Callable[[Key, Any], TrialState]
     advance: Callable[[TrialState, Array | int], TrialState]
+    details: Callable[[TrialState], dict] = lambda state: {}
 
 
 def curve_points(cap: int) -> np.ndarray:
@@ -97,13 +100,15 @@ def curve_points(cap: int) -> np.ndarray:
     return np.round(100 * 10 ** (np.arange(number) / 12)).astype(np.int32)
 
 
-def make_trial(build: Callable[[Any], Experiment]) -> Trial:
+def make_trial(build: Callable[[Any], Experiment], learner: Learner = DESCENT) -> Trial:
     """A trial of the experiment that `build(settings)` describes.
 
     Args:
       build: from settings (a pytree of numbers; arrays when lanes differ) to the
         experiment. Shapes must not depend on them, so that lanes that differ only in
         numbers run side by side.
+      learner: where weights come from; by default gradient descent by the rule and the
+        optimizer of the experiment.
 
     Returns:
       `Trial(init, advance)`, both pure. The result depends on the key and the settings alone.
@@ -115,7 +120,7 @@ def make_trial(build: Callable[[Any], Experiment]) -> Trial:
 
     def init(key: Key, settings: Any = None) -> TrialState:
         experiment = build(settings)
-        weights = fresh(experiment, _stream(key, _INIT))
+        weights = learner.fresh(experiment, _stream(key, _INIT))
         none = jnp.zeros((), jnp.int32)
         points = len(curve_points(experiment.cap))
         return TrialState(
@@ -132,9 +137,9 @@ def make_trial(build: Callable[[Any], Experiment]) -> Trial:
         )
 
     def advance(state: TrialState, n: Array | int) -> TrialState:
-        return lax.fori_loop(0, n, lambda _, state: _tick(build, state), state)
+        return lax.fori_loop(0, n, lambda _, state: _tick(build, learner, state), state)
 
-    return Trial(init, advance)
+    return Trial(init, advance, lambda state: learner.details(_weights(state)))
 
 
 _INIT, _DRAW = 0, 1  # streams of a trial's key; drawing goes on to one for each phase
@@ -144,14 +149,17 @@ def _stream(key: Key, number) -> Key:
     return jax.random.fold_in(key, number)
 
 
-def _tick(build: Callable[[Any], Experiment], state: TrialState) -> TrialState:
+def _weights(state: TrialState) -> Weights:
+    return Weights(state.params, state.opt_state, state.memory)
+
+
+def _tick(build: Callable[[Any], Experiment], learner: Learner, state: TrialState) -> TrialState:
     """One sequence in every lane. Lanes that are over draw and compute too, but keep nothing."""
     experiment = build(state.settings)
     sequence = _draw(lambda settings: build(settings).task, state)
     training = state.phase == TRAINING
     testing = (state.phase == VALIDATING) | (state.phase == TESTING)
-    weights = Weights(state.params, state.opt_state, state.memory)
-    learned, weights = learn(experiment, weights, sequence, training)
+    learned, weights = learner.learn(experiment, _weights(state), sequence, training)
     state = state._replace(**weights._asdict())
     judgement = experiment.judge(learned.outputs, sequence)
     state = _train(experiment, state, learned.loss, judgement, training)

@@ -28,3 +28,10 @@ def x64():
     """Double precision for one test; tests without it run in single precision."""
     with jax.enable_x64(True):
         yield
+
+
+@pytest.fixture(params=[64, 32], ids=["float64", "float32"])
+def tolerance(request):
+    """Runs a test in double and in single precision; what may differ, relative to the largest."""
+    with jax.enable_x64(request.param == 64):
+        yield {64: 1e-10, 32: 1e-4}[request.param]

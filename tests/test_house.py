@@ -32,12 +32,13 @@ FLOW = (
     ("columns",),
     ("losses",),
     ("gradients",),
+    ("chunker",),
     ("tasks",),
     ("stopping",),
     ("growth",),
     ("learning",),
     ("training",),
-    ("trials",),
+    ("guessing", "trials"),
 )
 ROOMS = {
     room: {earlier for line in FLOW[:i] for earlier in line}

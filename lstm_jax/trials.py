@@ -104,7 +104,8 @@ def run_trials(
       The records of the trials that are over, by trial; a dict each: `trial`, `phase`
       ("solved", "capped", "diverged"), `sequences`, `reached` (sequences when each
       criterion first held, -1 for never), `test` (`sequences`, `wrong`, mean `error`,
-      mean `squared` error; None if there was none) and `curve`.
+      mean `squared` error; None if there was none) and `curve`; and what the trial's
+      `details` say.
 
     Raises:
       ValueError: numbers out of range.
@@ -145,6 +146,7 @@ class _Program(NamedTuple):
     refill: Callable[[TrialState, np.ndarray, np.ndarray], TrialState]
     advance: Callable[[TrialState, int], TrialState]
     place: Callable[[TrialState], TrialState]
+    details: Callable[[TrialState], dict]
 
 
 def _check(number: int, lanes: int, devices: int | None) -> int:
@@ -210,6 +212,7 @@ def _compile(trial: Trial, key: Key, settings: Any, lanes: int, devices: int) ->
         refill=refill,
         advance=jax.jit(advance, donate_argnums=0, out_shardings=shardings),
         place=lambda state: jax.device_put(state, shardings),
+        details=trial.details,
     )
 
 
@@ -226,7 +229,7 @@ def _chunks(
         began = time.monotonic()
         state = jax.block_until_ready(program.advance(block.state, ticks))
         seconds = time.monotonic() - began
-        finished, ids = _take_out(Block(state, block.ids))
+        finished, ids = _take_out(program.details, Block(state, block.ids))
         block = Block(state, ids)
         yield block, finished
         ticks = int(np.clip(ticks * _CHUNK_S / max(seconds, 1e-3), ticks / 2, ticks * 2)) or 1
@@ -243,7 +246,7 @@ def _fill(program: _Program, block: Block, waiting: list[int]) -> tuple[Block, l
     return Block(program.refill(block.state, new, ids), ids), waiting[len(free) :]
 
 
-def _take_out(block: Block) -> tuple[list[Finished], np.ndarray]:
+def _take_out(details: Callable[[Any], dict], block: Block) -> tuple[list[Finished], np.ndarray]:
     """What is over in a block, and who is left in its lanes."""
     phase = np.asarray(block.state.phase)
     over = np.flatnonzero((block.ids >= 0) & (phase > TESTING))
@@ -253,7 +256,8 @@ def _take_out(block: Block) -> tuple[list[Finished], np.ndarray]:
     finished = []
     for lane in over:
         alone = jax.tree.map(lambda leaf, lane=lane: leaf[..., lane], state)
-        finished.append(Finished(_record(int(block.ids[lane]), alone), alone.params))
+        record = _record(int(block.ids[lane]), alone) | details(alone)
+        finished.append(Finished(record, alone.params))
     ids = block.ids.copy()
     ids[over] = -1
     return finished, ids

@@ -30,12 +30,12 @@ FLOW = (
     ("cells", "feedforward"),
     ("wiring",),
     ("columns",),
-    ("losses",),
+    ("losses", "quickprop"),
     ("gradients",),
     ("tasks",),
     ("stopping",),
     ("training",),
-    ("trials",),
+    ("trials", "cascade_correlation"),
 )
 ROOMS = {
     room: {earlier for line in FLOW[:i] for earlier in line}

@@ -11,7 +11,15 @@ import pytest
 from hypothesis import given as hypothesise
 from hypothesis import strategies as st
 
-from lstm_jax.stopping import Criterion, Judgement, recent, streak, validation, within
+from lstm_jax.stopping import (
+    Criterion,
+    Judgement,
+    most_active,
+    recent,
+    streak,
+    validation,
+    within,
+)
 from lstm_jax.types import Sequence
 from tests.bridge import lane
 
@@ -55,6 +63,32 @@ def test_without_an_error_signal_nothing_is_wrong():
     wrong, error, squared = judge(np.zeros((2, 1, 2), np.float32), nothing)
     np.testing.assert_array_equal(wrong, [True, False])
     assert error[1] == squared[1] == 0 and error[0] == 1
+
+
+def most_active_by_hand(outputs, goals, mask) -> bool:
+    """Wrong if at some step some goal's output does not exceed that of another symbol."""
+    for t in np.flatnonzero(mask):
+        for k in np.flatnonzero(goals[t] == 1):
+            for other in np.flatnonzero(goals[t] == 0):
+                if not outputs[t, k] > outputs[t, other]:
+                    return True
+    return False
+
+
+def test_goals_are_to_be_the_most_active_outputs():
+    random = np.random.default_rng(2)
+    shape = (3, 4, 200)
+    goals = (random.uniform(size=shape) < 0.5).astype(np.float32)
+    outputs = (goals + random.integers(-3, 4, shape) / 5).astype(np.float32)  # ties occur
+    outputs[0, 0, :9] = np.nan
+    mask = random.uniform(size=(3, 200)) < 0.6
+    found = jax.jit(most_active)(outputs, sequence(goals, mask))
+    columns = [(outputs[..., i], goals[..., i], mask[:, i]) for i in range(200)]
+    np.testing.assert_array_equal(found.wrong, [most_active_by_hand(*c) for c in columns])
+    assert 40 < np.sum(found.wrong) < 160  # control
+    assert not np.array_equal(found.wrong, jax.jit(most_active)(-outputs, sequence(goals, mask))[0])
+    for one, other in zip(found[1:], judge(outputs, sequence(goals, mask))[1:], strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_judging_lanes_is_a_loop():

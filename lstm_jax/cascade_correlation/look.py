@@ -130,8 +130,8 @@ def covariances(values: Array, residual: Array, mask: Array) -> Array:
     """
     mean = residual.sum(axis=(1, 2), keepdims=True) / mask.sum()
     centred = jnp.where(mask, residual - mean, 0)  # the mean of v times this sums up to 0
-    size = jnp.maximum(jnp.sum(residual**2), jnp.finfo(residual.dtype).tiny)
-    return jnp.einsum("utn,ktn->uk", values, centred) / size
+    size = jnp.sum(residual**2)
+    return jnp.einsum("utn,ktn->uk", values, centred) / jnp.where(size > 0, size, 1)
 
 
 def _net_outputs(params: Readout, strings: Sequence, values: Array) -> Array:

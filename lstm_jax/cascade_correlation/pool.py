@@ -29,16 +29,12 @@ def draw_pool(
       >>> (pool.from_units != 0).tolist()
       [[True, True, True, False, False], [True, True, True, False, False]]
     """
-    for_inputs, for_units, for_itself, for_bias = jax.random.split(key, 4)
-
-    def uniform(key: Key, *shape: int) -> Array:
-        return weights * jax.random.uniform(key, shape, minval=-1.0, maxval=1.0)
-
+    drawn = weights * jax.random.uniform(key, (pool, inputs + most + 2), minval=-1.0, maxval=1.0)
     return CascadeParams(
-        from_inputs=uniform(for_inputs, pool, inputs),
-        from_units=jnp.where(jnp.arange(most) < units, uniform(for_units, pool, most), 0),
-        from_itself=uniform(for_itself, pool),
-        bias=uniform(for_bias, pool),
+        from_inputs=drawn[:, :inputs],
+        from_units=jnp.where(jnp.arange(most) < units, drawn[:, inputs:-2], 0),
+        from_itself=drawn[:, -2],
+        bias=drawn[:, -1],
     )
 
 
@@ -57,11 +53,8 @@ def install(
       units: `()`, hidden units so far.
       covariances: `(outputs)`, the candidate's.
     """
-
-    def put(units_before: Array, candidates: Array) -> Array:
-        return units_before.at[units].set(candidates[best])
-
+    params = jax.tree.map(jnp.asarray, params)
     return params._replace(
-        cell=jax.tree.map(put, params.cell, pool),
+        cell=jax.tree.map(lambda old, new: old.at[units].set(new[best]), params.cell, pool),
         from_cell=params.from_cell.at[:, units].set(-covariances),
     )

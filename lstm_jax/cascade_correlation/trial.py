@@ -101,8 +101,8 @@ def make_cascade_trial(build: Callable[[Any], CascadeExperiment]) -> Trial:
       same steps gives the same sums at less cost.
     * The last epoch of the candidates installs the best of them as it was measured.
     * Quickprop's memory of the weights into the outputs outlives the candidates' epochs, as
-      in the programs. An installed unit hears its first weight to an output, minus its
-      covariance with that output's error.
+      in the programs. The first weight from a new unit to an output is minus its covariance
+      with that output's error.
     * A trial has failed (`capped`) at `cap` presentations, or when the outputs stagnate and
       there are as many hidden units as there can be.
 
@@ -117,7 +117,7 @@ def make_cascade_trial(build: Callable[[Any], CascadeExperiment]) -> Trial:
     Raises:
       ValueError: by `init`, if sets or sizes do not fit together.
 
-    Example: a symbol to be remembered for four steps, which takes a hidden unit or two.
+    Example: a symbol to be remembered for four steps, which takes a hidden unit.
       >>> from lstm_jax.tasks.long_lag import fixed_distractors
       >>> from lstm_jax.trials import run_trials
       >>> task = fixed_distractors(4)
@@ -125,7 +125,7 @@ def make_cascade_trial(build: Callable[[Any], CascadeExperiment]) -> Trial:
       >>> trial = make_cascade_trial(lambda _: CascadeExperiment(eight, eight, task.inputs))
       >>> (record,) = run_trials(trial, jax.random.key(1), 1, lanes=1)
       >>> record["phase"], record["units"]
-      ('solved', 2)
+      ('solved', 1)
     """
 
     def init(key: Key, settings: Any = None) -> CascadeState:
@@ -268,7 +268,7 @@ def _test(experiment: CascadeExperiment, state: CascadeState, seen: Look) -> Cas
     right = seen.tally.wrong == 0
     both = jnp.stack([jnp.zeros_like(right), right])
     return state._replace(
-        phase=jnp.where(right, SOLVED, TRAINING),
+        phase=jnp.where(right, SOLVED, jnp.full_like(state.phase, TRAINING)),
         failed=~right,
         reached=first(state.reached, both, state.sequences),
         tally=seen.tally,
@@ -279,7 +279,7 @@ def _count(experiment: CascadeExperiment, state: CascadeState, seen: Look, kind:
     """One epoch more: the whole training set was presented. The end, if it was one too many."""
     sequences = state.sequences + seen.tally.sequences
     error = seen.tally.error / seen.tally.sequences
-    phase = jnp.where(sequences >= experiment.cap, CAPPED, TRAINING)
+    phase = jnp.where(sequences >= experiment.cap, CAPPED, state.phase)
     return state._replace(
         epochs=state.epochs.at[kind].add(1),
         sequences=sequences,

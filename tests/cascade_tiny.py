@@ -90,7 +90,7 @@ class Settings(NamedTuple):
 
 LANES = Settings(
     np.array([False, True, False, False]),
-    np.array([1.0, 1.0, 50.0, np.inf]),
+    np.array([1.0, 0.02, 50.0, np.inf]),
     np.array([2.0, 2.0, 1.75, 2.0]),
 )
 SOLVED, FAILS_TESTS, CLIMBS_FAST, DIVERGES = range(4)

@@ -34,6 +34,7 @@ from tests.cascade_tiny import (
     output_matrix,
     played,
     pool_vectors,
+    regimes,
     sequence,
     twin_of,
     units_list,
@@ -121,6 +122,9 @@ def test_every_way_to_go_on_and_to_end_occurs():  # control: the comparisons hav
     failing = stories[FAILS_TESTS]
     assert failing[-1].units == UNITS and any(state.failed for state in failing)
     assert failing[-1].reached[0] > 0 > failing[-1].reached[1]
+    limit = regimes(lane(LANES, FAILS_TESTS))[1].limit
+    late = [state for state in failing if state.learning and state.progress.quit == limit]
+    assert max(state.progress.epochs for state in late) > 8  # a climb that begins slowly
     assert stories[SOLVED][-1].reached[0] == stories[SOLVED][-1].reached[1] > 0
     assert failing[-1].tally.wrong == 4 and stories[SOLVED][-1].tally.wrong == 0
 

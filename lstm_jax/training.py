@@ -237,7 +237,7 @@ def _train(experiment, state: TrialState, loss: Array, judgement: Judgement, act
     trained = state._replace(
         phase=phase,
         sequences=sequences,
-        reached=first(state.reached, held, sequences - stop.uncounted),
+        reached=first_reached(state.reached, held, sequences - stop.uncounted),
         tally=no_tally(sequences),
         curve=extend_curve(state.curve, sequences, judgement.error, curve_points(experiment.cap)),
     )
@@ -257,13 +257,13 @@ def _test(experiment, state: TrialState, judgement: Judgement, active: Array) ->
     validated = jnp.where(held[-1], TESTING if experiment.test else SOLVED, back)
     ended = state._replace(
         phase=jnp.where(validating, validated, SOLVED),
-        reached=first(state.reached, held & validating, state.sequences),
+        reached=first_reached(state.reached, held & validating, state.sequences),
         tally=freeze(validating, no_tally(state.sequences), tally),
     )
     return freeze(active, freeze(complete, ended, state._replace(tally=tally)), state)
 
 
-def first(reached: Array, held: Array, sequences: Array) -> Array:
+def first_reached(reached: Array, held: Array, sequences: Array) -> Array:
     """`sequences` where a criterion holds for the first time: all `(criteria, *lanes)`."""
     return jnp.where((reached < 0) & held, sequences, reached)
 

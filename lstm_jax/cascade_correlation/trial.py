@@ -31,7 +31,7 @@ from lstm_jax.training import (
     Trial,
     curve_points,
     extend_curve,
-    first,
+    first_reached,
     no_curve,
     no_tally,
 )
@@ -203,7 +203,7 @@ def _train_outputs(experiment: CascadeExperiment, state: CascadeState, seen: Loo
     right = jnp.stack([seen.tally.wrong == 0, jnp.zeros_like(state.failed)])
     to_test = state._replace(
         phase=jnp.full_like(state.phase, TESTING),
-        reached=first(state.reached, right, state.sequences),
+        reached=first_reached(state.reached, right, state.sequences),
     )
     return freeze(right[0] & ~state.failed, to_test, _step_outputs(experiment, state, seen))
 
@@ -270,7 +270,7 @@ def _test(experiment: CascadeExperiment, state: CascadeState, seen: Look) -> Cas
     return state._replace(
         phase=jnp.where(right, SOLVED, jnp.full_like(state.phase, TRAINING)),
         failed=~right,
-        reached=first(state.reached, both, state.sequences),
+        reached=first_reached(state.reached, both, state.sequences),
         tally=seen.tally,
     )
 

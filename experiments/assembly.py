@@ -13,7 +13,7 @@ from experiments.rows import Row
 from lstm_jax.cells.memory_block import Initial, memory_block
 from lstm_jax.gradients import truncated
 from lstm_jax.losses import squared_error, squared_error_beyond
-from lstm_jax.stopping import Judge, Stop, at_last, ranked, within
+from lstm_jax.stopping import Judge, Stop, at_last, most_active, within
 from lstm_jax.training import Experiment
 from lstm_jax.types import Array, Cell, Key, Loss, Rule, Sequence, StepRule, Task
 from lstm_jax.wiring import readout
@@ -148,7 +148,7 @@ def _loss(read: Row, numbers: Settings) -> Loss:
 
 
 def _judge(read: Row) -> Judge:
-    judge = ranked if read.tolerance is None else within(read.tolerance)
+    judge = most_active if read.tolerance is None else within(read.tolerance)
     return at_last(judge) if read.judged_at_end else judge
 
 

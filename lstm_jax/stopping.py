@@ -51,22 +51,23 @@ def within(tolerance: float) -> Judge:
     return judge
 
 
-def ranked(outputs: Array, sequence: Sequence) -> Judgement:
-    """Wrong is a sequence with a step at which an output of goal 0 is not below all of goal 1.
+def most_active(outputs: Array, sequence: Sequence) -> Judgement:
+    """Judge: wrong is a sequence whose goals are not the most active outputs at every step.
 
-    The judge of experiment 1: the legal successors are the most active outputs.
+    The success of experiment 1 (Section 5.1): goals above 1/2 are the legal successors of
+    a symbol, and each of their outputs must exceed all others.
 
     Example:
-      >>> goals = jnp.array([[1.0, 1.0, 0.0]])
-      >>> sequence = Sequence(jnp.zeros(1, int), goals, goals, jnp.array([True]), jnp.array(1))
-      >>> bool(ranked(jnp.array([[0.4, 0.6, 0.3]]), sequence).wrong)
+      >>> goals = jnp.array([[1.0, 0.0, 1.0]])
+      >>> sequence = Sequence(jnp.zeros((1, 1)), goals, goals, jnp.array([True]), jnp.array(1))
+      >>> bool(most_active(jnp.array([[0.3, 0.2, 0.4]]), sequence).wrong)
       False
     """
     legal = sequence.goals > 0.5
-    lowest = jnp.min(jnp.where(legal, outputs, jnp.inf), axis=1)
-    highest = jnp.max(jnp.where(legal, -jnp.inf, outputs), axis=1)
-    wrong = jnp.any(sequence.mask & ~(lowest > highest), axis=0)  # a NaN is wrong
-    return within(1.0)(outputs, sequence._replace(goals=sequence.targets))._replace(wrong=wrong)
+    least = jnp.min(jnp.where(legal, outputs, jnp.inf), axis=1)
+    most = jnp.max(jnp.where(legal, -jnp.inf, outputs), axis=1)
+    wrong = jnp.any(sequence.mask & ~(least > most), axis=0)  # a NaN is wrong
+    return within(float("inf"))(outputs, sequence)._replace(wrong=wrong)
 
 
 def at_last(judge: Judge) -> Judge:

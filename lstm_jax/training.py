@@ -82,6 +82,9 @@ class TrialState(NamedTuple):
 class Trial(NamedTuple):
     """A trial as a pair of pure functions.
 
+    Its state may be another structure than `TrialState`, with `phase`, `sequences`, `reached`,
+    `params`, `tally` and `curve` of the same meaning.
+
     Attributes:
       init: `(key, settings) -> TrialState` without lanes.
       advance: `(TrialState, n) -> TrialState`, n ticks further; with or without lanes.
@@ -89,9 +92,9 @@ class Trial(NamedTuple):
         without lanes, as NumPy arrays.
     """
 
-    init: Callable[[Key, Any], TrialState]
-    advance: Callable[[TrialState, Array | int], TrialState]
-    details: Callable[[TrialState], dict] = lambda state: {}
+    init: Callable[[Key, Any], Any]
+    advance: Callable[[Any, Array | int], Any]
+    details: Callable[[Any], dict] = lambda state: {}
 
 
 def curve_points(cap: int) -> np.ndarray:
@@ -122,7 +125,6 @@ def make_trial(build: Callable[[Any], Experiment], learner: Learner = DESCENT) -
         experiment = build(settings)
         weights = learner.fresh(experiment, _stream(key, _INIT))
         none = jnp.zeros((), jnp.int32)
-        points = len(curve_points(experiment.cap))
         return TrialState(
             key=jax.random.key_data(key),
             settings=settings,
@@ -132,8 +134,8 @@ def make_trial(build: Callable[[Any], Experiment], learner: Learner = DESCENT) -
             phase=none + TRAINING,
             sequences=none,
             reached=jnp.full(len(experiment.stop.criteria), -1, jnp.int32),
-            tally=_no_tally(none),
-            curve=Curve(none, jnp.zeros(()), jnp.zeros(()), jnp.full(points, jnp.nan, float)),
+            tally=no_tally(none),
+            curve=no_curve(experiment.cap),
         )
 
     def advance(state: TrialState, n: Array | int) -> TrialState:
@@ -197,9 +199,9 @@ def _train(experiment, state: TrialState, loss: Array, judgement: Judgement, act
     trained = state._replace(
         phase=phase,
         sequences=sequences,
-        reached=_first(state.reached, held, sequences - stop.uncounted),
-        tally=_no_tally(sequences),
-        curve=_extend(state.curve, sequences, judgement.error, curve_points(experiment.cap)),
+        reached=first_reached(state.reached, held, sequences - stop.uncounted),
+        tally=no_tally(sequences),
+        curve=extend_curve(state.curve, sequences, judgement.error, curve_points(experiment.cap)),
     )
     return freeze(active, trained, state)._replace(stop=stop_state)
 
@@ -219,31 +221,43 @@ def _test(experiment, state: TrialState, judgement: Judgement, active: Array) ->
     validated = jnp.where(held[-1], TESTING if experiment.test else SOLVED, back)
     ended = state._replace(
         phase=jnp.where(validating, validated, SOLVED),
-        reached=_first(state.reached, held & validating, state.sequences),
-        tally=freeze(validating, _no_tally(state.sequences), tally),
+        reached=first_reached(state.reached, held & validating, state.sequences),
+        tally=freeze(validating, no_tally(state.sequences), tally),
     )
     return freeze(active, freeze(complete, ended, state._replace(tally=tally)), state)
 
 
-def _first(reached: Array, held: Array, sequences: Array) -> Array:
+def first_reached(reached: Array, held: Array, sequences: Array) -> Array:
+    """`sequences` where a criterion holds for the first time: all `(criteria, *lanes)`."""
     return jnp.where((reached < 0) & held, sequences, reached)
 
 
-def _no_tally(like: Array) -> Tally:
+def no_tally(like: Array) -> Tally:
+    """Nothing judged yet, in lanes as those of `like`."""
     none, zero = jnp.zeros(like.shape, jnp.int32), jnp.zeros(like.shape)
     return Tally(none, none, zero, zero)
 
 
-def _extend(curve: Curve, sequences: Array, error: Array, points: np.ndarray) -> Curve:
+def no_curve(cap: int) -> Curve:
+    """The curve before training, without lanes."""
+    points = len(curve_points(cap))
+    none, zero = jnp.zeros((), jnp.int32), jnp.zeros(())
+    return Curve(none, zero, zero, jnp.full(points, jnp.nan, float))
+
+
+def extend_curve(curve: Curve, sequences: Array, error: Array, points: np.ndarray) -> Curve:
+    """The curve after `sequences` sequences, of which the latest had this mean error.
+
+    A step may pass several points at once, which then get the same error.
+    """
     total, number = curve.total + error, curve.number + 1
-    here = jnp.arange(len(points)).reshape(-1, *[1] * sequences.ndim) == curve.at
-    passed = jnp.any(
-        here & (jnp.asarray(points).reshape(here.shape[0], *[1] * sequences.ndim) == sequences),
-        axis=0,
-    )
+    shape = (len(points), *[1] * sequences.ndim)
+    passed = jnp.asarray(points).reshape(shape) <= sequences
+    here = passed & (jnp.arange(len(points)).reshape(shape) >= curve.at)
+    any_here = jnp.any(here, axis=0)
     return Curve(
-        curve.at + passed,
-        jnp.where(passed, 0, total),
-        jnp.where(passed, 0, number),
-        jnp.where(here & passed, total / number, curve.error),
+        jnp.sum(passed, axis=0, dtype=jnp.int32),
+        jnp.where(any_here, 0, total),
+        jnp.where(any_here, 0, number),
+        jnp.where(here, total / number, curve.error),
     )

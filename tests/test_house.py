@@ -30,7 +30,7 @@ FLOW = (
     ("cells", "feedforward"),
     ("wiring",),
     ("columns",),
-    ("losses",),
+    ("losses", "quickprop"),
     ("gradients",),
     ("chunker",),
     ("tasks",),
@@ -38,7 +38,7 @@ FLOW = (
     ("growth",),
     ("learning",),
     ("training",),
-    ("guessing", "trials"),
+    ("guessing", "trials", "cascade_correlation"),
 )
 ROOMS = {
     room: {earlier for line in FLOW[:i] for earlier in line}

@@ -15,7 +15,7 @@ from lstm_jax.stopping import (
     Criterion,
     Judgement,
     at_last,
-    ranked,
+    most_active,
     recent,
     streak,
     validation,
@@ -64,6 +64,32 @@ def test_without_an_error_signal_nothing_is_wrong():
     wrong, error, squared = judge(np.zeros((2, 1, 2), np.float32), nothing)
     np.testing.assert_array_equal(wrong, [True, False])
     assert error[1] == squared[1] == 0 and error[0] == 1
+
+
+def most_active_by_hand(outputs, goals, mask) -> bool:
+    """Wrong if at some step some goal's output does not exceed that of another symbol."""
+    for t in np.flatnonzero(mask):
+        for k in np.flatnonzero(goals[t] == 1):
+            for other in np.flatnonzero(goals[t] == 0):
+                if not outputs[t, k] > outputs[t, other]:
+                    return True
+    return False
+
+
+def test_goals_are_to_be_the_most_active_outputs():
+    random = np.random.default_rng(2)
+    shape = (3, 4, 200)
+    goals = (random.uniform(size=shape) < 0.5).astype(np.float32)
+    outputs = (goals + random.integers(-3, 4, shape) / 5).astype(np.float32)  # ties occur
+    outputs[0, 0, :9] = np.nan
+    mask = random.uniform(size=(3, 200)) < 0.6
+    found = jax.jit(most_active)(outputs, sequence(goals, mask))
+    columns = [(outputs[..., i], goals[..., i], mask[:, i]) for i in range(200)]
+    np.testing.assert_array_equal(found.wrong, [most_active_by_hand(*c) for c in columns])
+    assert 40 < np.sum(found.wrong) < 160  # control
+    assert not np.array_equal(found.wrong, jax.jit(most_active)(-outputs, sequence(goals, mask))[0])
+    for one, other in zip(found[1:], judge(outputs, sequence(goals, mask))[1:], strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_judging_lanes_is_a_loop():
@@ -240,43 +266,9 @@ def test_criteria_are_strict(wrong, error, holds):
     assert Criterion(1).holds(np.array(0), np.array(1e30))
 
 
-# ---------------------------------------------------------------- other judges
-
-
 def of_goals(goals, mask) -> Sequence:
     goals, mask = jnp.asarray(goals, float), jnp.asarray(mask)
     return Sequence(jnp.zeros(len(goals), int), goals, goals, mask, jnp.int32(len(goals)))
-
-
-@pytest.mark.parametrize(
-    "outputs, wrong",
-    [
-        ([[0.3, 0.9, 0.2], [0.5, 0.4, 0.3]], False),
-        ([[0.3, 0.9, 0.3], [0.5, 0.4, 0.3]], True),  # a tie is no order
-        ([[0.3, 0.9, 0.2], [0.3, 0.4, 0.5]], True),
-        ([[0.3, 0.9, 0.2], [0.5, np.nan, 0.3]], True),
-    ],
-)
-def test_ranked_wants_every_legal_output_above_every_other(outputs, wrong):
-    goals = [[1, 1, 0], [1, 0, 0], [0, 0, 0]]
-    outputs = jnp.array([*outputs, [0.1, 0.2, 0.3]])
-    sequence = of_goals(goals, [True, True, False])
-    judgement = ranked(outputs, sequence)
-    assert bool(judgement.wrong) == wrong
-    if not wrong:
-        assert np.isclose(judgement.error, np.abs(outputs - sequence.targets)[:2].mean())
-
-
-def test_ranked_is_lane_by_lane():
-    rng = np.random.default_rng(0)
-    outputs, goals = rng.uniform(size=(2, 3, 8)), rng.integers(2, size=(2, 3, 8))
-    lanes = jnp.ones((2, 8), bool)
-    wrong = ranked(jnp.asarray(outputs), of_goals(goals, lanes)).wrong
-    alone = [
-        ranked(jnp.asarray(outputs[..., i]), of_goals(goals[..., i], lanes[:, i])).wrong
-        for i in range(8)
-    ]
-    assert wrong.tolist() == [bool(one) for one in alone] and 0 < sum(wrong) < 8
 
 
 def test_at_last_judges_the_last_step_with_an_error():

@@ -11,7 +11,14 @@ import pytest
 
 from lstm_jax.losses import squared_error
 from lstm_jax.stopping import Criterion, Stop, recent, streak, validation, within
-from lstm_jax.training import PHASES, Experiment, curve_points, make_trial
+from lstm_jax.training import (
+    PHASES,
+    Experiment,
+    curve_points,
+    extend_curve,
+    make_trial,
+    no_curve,
+)
 from lstm_jax.types import Cell, Learned, Sequence, Task
 from tests.bridge import begin, numbers
 
@@ -208,6 +215,20 @@ def test_points_of_the_curve_are_twelve_a_decade():
     assert points[0] == 100 and points[12] == 1000 and points[24] == 10_000
     assert np.all(np.diff(points) > 0) and points[-2] < 10**6 <= points[-1]
     assert curve_points(132).tolist() == [100, 121, 147] and curve_points(5).tolist() == [100]
+
+
+def test_a_step_of_many_sequences_may_pass_several_points():
+    points, curve = curve_points(1000), no_curve(1000)
+    errors = np.random.default_rng(0).uniform(size=9).astype(np.float32)
+    for k, error in enumerate(errors):
+        curve = extend_curve(curve, jnp.int32(70 * (k + 1)), jnp.asarray(error), points)
+    ends = 70 * np.arange(1, 10)
+    steps = [int(np.sum(ends < point)) for point in points if point <= 630]  # that pass each
+    assert len(set(steps)) < len(steps)  # control: some pass two
+    begins = [max([s + 1 for s in steps if s < step], default=0) for step in steps]
+    expected = [np.mean(errors[b : s + 1]) for b, s in zip(begins, steps, strict=True)]
+    np.testing.assert_allclose(curve.error[: len(steps)], expected, rtol=1e-6)
+    assert np.all(np.isnan(curve.error[len(steps) :])) and curve.at == len(steps)
 
 
 # ---------------------------------------------------------------- what is drawn

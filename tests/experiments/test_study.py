@@ -149,7 +149,8 @@ def test_one_real_entry():
 
 def test_rows_by_name_table_and_experiment():
     assert [row.name for row in find_rows(["7"])] == ["4-100", "4-500", "4-1000"]
-    assert [row.name for row in find_rows(["6a", "2a-rtrl-4-1", "2a", "2b"])] == ["2a-rtrl-4-1", "2a", "2b", "6a"]
+    names = ["2a-rtrl-4-1", "2a", "2b", "6a"]
+    assert [row.name for row in find_rows(names[::-1])] == names
     assert len(find_rows(["2c"])) == 9 and len(find_rows(["all"])) == len(ROWS)
     with pytest.raises(UserError, match="table"):
         find_rows(["12"])

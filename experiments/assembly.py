@@ -14,7 +14,7 @@ from lstm_jax.cells.memory_block import Initial, memory_block
 from lstm_jax.gradients import truncated
 from lstm_jax.losses import squared_error, squared_error_beyond
 from lstm_jax.stopping import Judge, Stop, at_last, most_active, within
-from lstm_jax.training import Experiment
+from lstm_jax.training import Experiment, Trial, make_trial
 from lstm_jax.types import Array, Cell, Key, Loss, Rule, Sequence, StepRule, Task
 from lstm_jax.wiring import readout
 
@@ -89,6 +89,13 @@ def net(row: Row, reading: Reading = LITERAL, numbers: Settings | None = None) -
     )
 
 
+def trial(row: Row, reading: Reading = LITERAL) -> Trial:
+    """The trial of a row."""
+    if row.rival and row.rival.trial:
+        return row.rival.trial(row)
+    return make_trial(build(row, reading))
+
+
 def build(row: Row, reading: Reading = LITERAL) -> Callable[[Settings], Experiment]:
     """From the numbers of a trial to its experiment; LSTMs learn by the truncated gradient."""
     read = reading.read(row)
@@ -115,7 +122,7 @@ def build(row: Row, reading: Reading = LITERAL) -> Callable[[Settings], Experime
 
 
 def _rule(read: Row) -> Rule | StepRule:
-    if read.rival:
+    if read.rival and read.rival.rule:
         return read.rival.rule
     return truncated.stepwise if read.every_step else truncated.online
 

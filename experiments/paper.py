@@ -41,14 +41,15 @@ def _cap(after: int, steps: int, window: int = 0) -> int:
 
 
 @cache
-def _reber_pairs(number: int) -> tuple[Sequence, Sequence]:
+def reber_set_pairs(number: int) -> tuple[Sequence, Sequence]:
+    """Training and test sets of experiment 1, `(pairs, ...)`: concrete, always the same ones."""
     with jax.ensure_compile_time_eval():
         return jax.vmap(reber_sets)(jax.random.split(jax.random.key(0), number))
 
 
 def reber_pairs(number: int, pair: Array | int = 0) -> Task:
-    """Experiment 1 with one of `number` pairs of training and test sets, always the same ones."""
-    return from_pairs(*_reber_pairs(number), pair=pair)
+    """Experiment 1 with one of `number` pairs of training and test sets."""
+    return from_pairs(*reber_set_pairs(number), pair=pair)
 
 
 def _reber(

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from lstm_jax.activations import Activation, logistic
 from lstm_jax.growth import Growth
 from lstm_jax.stopping import Stop
 from lstm_jax.topology import KINDS, Kind, Topology
+from lstm_jax.training import Trial
 from lstm_jax.types import Cell, Rule, StepRule, Task
 
 
@@ -44,13 +46,16 @@ class Rival:
       method: its name in the table.
       units: recurrent units.
       net: `(weights=range) -> Cell`.
-      rule: how it learns; one that takes steps if the row says `every_step`.
+      rule: how it learns; one that takes steps if the row says `every_step`; None if it
+        is no gradient rule, and `trial` says all.
+      trial: `Row -> Trial`, of a method that does not learn sequence by sequence.
     """
 
     method: str
     units: int
     net: Callable[..., Cell]
-    rule: Rule | StepRule
+    rule: Rule | StepRule | None = None
+    trial: Callable[[Any], Trial] | None = None
 
 
 @dataclass(frozen=True)

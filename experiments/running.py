@@ -10,12 +10,11 @@ import jax
 import numpy as np
 
 from experiments import results
-from experiments.assembly import build, for_trials
+from experiments.assembly import for_trials, trial
 from experiments.errors import UserError
 from experiments.files import alone_in, shown, write_text, write_whole
 from experiments.jobs import Job
 from experiments.progress import clock
-from lstm_jax.training import make_trial
 from lstm_jax.trials import Finished, Progress, RunError, run_trials
 
 
@@ -113,7 +112,7 @@ def _train(job: Job, work: Path, budget_s: float | None, watch: _Watch) -> list[
     kept = {"trial": _kept_trial(work)}
     try:
         return run_trials(
-            make_trial(build(job.row, job.reading)),
+            trial(job.row, job.reading),
             jax.random.key(job.seed),
             job.trials,
             settings=for_trials(job.row, job.trials, job.reading),

@@ -99,7 +99,7 @@ def sequence_chunker(
       automatizer: A, a cell whose first outputs are the predictions, one a symbol; the
         others stand for the state of C, one for every component.
       chunker: C, a cell with as many outputs as there are symbols.
-      rule: how each of them learns, `one_unit_rtrl` say, or `truncated.stepwise` where
+      rule: how each of them learns, `rtrl.stepwise` say, or `truncated.stepwise` where
         both are made of memory blocks, which the 1997 paper names as future work.
       threshold: the largest error of a prediction that counts as correct.
       imitation: how much C's state counts in A's error; 0 leaves A to itself.
@@ -110,10 +110,12 @@ def sequence_chunker(
       ValueError: the nets do not fit together; by the rule, inputs that are no symbols.
 
     Example:
-      >>> from lstm_jax.gradients.one_unit import one_unit_net, one_unit_rtrl
+      >>> from lstm_jax.cells.simple import elman
+      >>> from lstm_jax.gradients import rtrl
       >>> from lstm_jax.tasks import fixed_distractors
-      >>> nets = one_unit_net(5, outputs=6), one_unit_net(5, outputs=5)
-      >>> net, rule = sequence_chunker(*nets, one_unit_rtrl)
+      >>> from lstm_jax.wiring import readout
+      >>> nets = readout(elman(5, 1), outputs=6), readout(elman(5, 1), outputs=5)
+      >>> net, rule = sequence_chunker(*nets, rtrl.stepwise)
       >>> params, steps = net.init(jax.random.key(0)), rule(net, squared_error)
       >>> memory, update = steps.init(params), jax.jit(steps.update)
       >>> sequence = fixed_distractors(4).sample(jax.random.key(1))

@@ -4,8 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lstm_jax.gradients.one_unit import UnitParams
-from lstm_jax.wiring import Readout
+from lstm_jax.cells.simple import RecurrentParams, elman
+from lstm_jax.types import Cell
+from lstm_jax.wiring import Readout, readout
 from tests.bridge import real
 from tests.reference.chunker import Weights
 
@@ -19,6 +20,12 @@ class Problem(NamedTuple):
     chunker: Weights
     symbols: np.ndarray
     mask: np.ndarray
+
+
+def one_unit_net(symbols: int, outputs: int) -> Cell:
+    """One self-recurrent hidden unit; outputs hear it and the inputs; no biases (Table 2)."""
+    unit = elman(symbols, 1, bias=False, weights=0.2)
+    return readout(unit, outputs, bias=False, direct=True, weights=0.2)
 
 
 def problem(seed: int, mask=None, further: int = 1) -> Problem:
@@ -40,7 +47,7 @@ def problem(seed: int, mask=None, further: int = 1) -> Problem:
 def to_params(weights: Weights) -> Readout:
     """The twin's weights as the library's parameters."""
     hidden, outputs = real(weights.hidden)[None], real(weights.outputs)
-    unit = UnitParams(hidden[:, :-1], hidden[:, -1:])
+    unit = RecurrentParams(hidden[:, :-1], hidden[:, -1:], np.zeros(0, hidden.dtype))
     return Readout(unit, outputs[:, -1:], outputs[:, :-1], np.zeros(0, hidden.dtype))
 
 
@@ -48,7 +55,7 @@ def to_weights(params: Readout) -> Weights:
     """Parameters, or gradients, as the twin's weights."""
     unit = params.cell
     assert params.bias.shape[0] == 0
-    hidden = np.concatenate([unit.from_inputs, unit.from_hidden], axis=1)[0]
+    hidden = np.concatenate([unit.from_inputs, unit.from_context], axis=1)[0]
     return Weights(hidden, np.concatenate([params.from_inputs, params.from_cell], axis=1))
 
 

@@ -9,13 +9,12 @@ import pytest
 
 from lstm_jax.cells.memory_block import Initial, Topology, memory_block
 from lstm_jax.chunker import TwoNets, sequence_chunker
-from lstm_jax.gradients import truncated
-from lstm_jax.gradients.one_unit import one_unit_net, one_unit_rtrl
+from lstm_jax.gradients import rtrl, truncated
 from lstm_jax.losses import squared_error
 from lstm_jax.tasks import fixed_distractors
 from lstm_jax.wiring import readout, unroll
 from tests.bridge import assert_close, assert_same, lane, numbers, side_by_side
-from tests.one_unit import STEPS, SYMBOLS, one_hot, problem, to_params, to_weights
+from tests.one_unit import STEPS, SYMBOLS, one_hot, one_unit_net, problem, to_params, to_weights
 from tests.reference import chunker as twin
 
 A = one_unit_net(SYMBOLS, SYMBOLS + 1)
@@ -29,7 +28,7 @@ GAPS = np.array([1, 1, 0, 1, 1, 1, 0, 0, 1], bool)
 def steps_of(threshold: float, imitation: float = 1.0, whole_state: bool = False):
     """The pair of functions, the second one compiled."""
     options = {"threshold": threshold, "imitation": imitation, "whole_state": whole_state}
-    net, rule = sequence_chunker(A_WHOLE if whole_state else A, C, one_unit_rtrl, **options)
+    net, rule = sequence_chunker(A_WHOLE if whole_state else A, C, rtrl.stepwise, **options)
     steps = rule(net, squared_error)
     return steps._replace(update=jax.jit(steps.update))
 
@@ -98,7 +97,7 @@ def test_another_threshold_or_imitation_is_another_walk(x64):  # control of the 
 # ---------------------------------------------------------------- two nets, each for itself
 
 
-def alone(net, params, inputs, targets, rule=one_unit_rtrl):
+def alone(net, params, inputs, targets, rule=rtrl.stepwise):
     """What a net becomes that learns at every step of a sequence."""
     steps = rule(net, squared_error)
     memory, update = steps.init(params), jax.jit(steps.update)
@@ -112,7 +111,7 @@ def test_the_chunker_is_a_net_that_reads_the_compressed_sequence(x64):
     """One unexpected input after the other, as if nothing were between them."""
     params, sequence = ask(13)
     _, news, after = walk(params, sequence, steps_of(SOME))
-    assert_reads_what_it_takes_in(C, one_unit_rtrl, params, sequence, news, after)
+    assert_reads_what_it_takes_in(C, rtrl.stepwise, params, sequence, news, after)
 
 
 def test_any_cells_and_any_rule_will_do(x64):
@@ -233,7 +232,7 @@ def test_a_scan_may_carry_it():
 
 
 def test_the_net_predicts_what_the_rule_predicts(x64):
-    net, _ = sequence_chunker(A, C, one_unit_rtrl)
+    net, _ = sequence_chunker(A, C, rtrl.stepwise)
     params, sequence = ask(20)
     learned, _, _ = walk(params, sequence, steps_of(SOME), rate=0.0)
     state = net.start(dtype=np.float64)
@@ -246,7 +245,7 @@ def test_the_net_predicts_what_the_rule_predicts(x64):
 def test_weights_are_as_many_as_the_paper_says():
     """Table 2 counts one of the two nets: that with the additional output."""
     nets = one_unit_net(101, outputs=102), one_unit_net(101, outputs=101)
-    params = sequence_chunker(*nets, one_unit_rtrl).net.init(jax.random.key(0))
+    params = sequence_chunker(*nets, rtrl.stepwise).net.init(jax.random.key(0))
     counts = [sum(leaf.size for leaf in jax.tree.leaves(net)) for net in params]
     assert counts == [10506, 10404]
     drawn = params.chunker.from_inputs, params.automatizer.from_inputs[:101]
@@ -255,11 +254,11 @@ def test_weights_are_as_many_as_the_paper_says():
 
 def test_bad_input_is_refused():
     with pytest.raises(ValueError, match="write outputs=6"):
-        sequence_chunker(C, C, one_unit_rtrl)
+        sequence_chunker(C, C, rtrl.stepwise)
     with pytest.raises(ValueError, match="write outputs=11"):
-        sequence_chunker(A, C, one_unit_rtrl, whole_state=True)
+        sequence_chunker(A, C, rtrl.stepwise, whole_state=True)
     with pytest.raises(ValueError, match="read and predict the same symbols"):
-        sequence_chunker(A, A, one_unit_rtrl)
+        sequence_chunker(A, A, rtrl.stepwise)
     steps = steps_of(SOME)
     params, (_, targets, mask) = ask(11)
     with pytest.raises(ValueError, match="integer symbols"):
@@ -273,7 +272,7 @@ def solved(p: int, imitation: np.ndarray, sequences: int) -> np.ndarray:
     """Which trials on experiment 2a, in lanes, predict every symbol of both strings."""
     symbols, lanes = p + 1, imitation.size
     nets = one_unit_net(symbols, symbols + 1), one_unit_net(symbols, symbols)
-    net, rule = sequence_chunker(*nets, one_unit_rtrl, threshold=0.05, imitation=imitation)
+    net, rule = sequence_chunker(*nets, rtrl.stepwise, threshold=0.05, imitation=imitation)
     steps, task = rule(net, squared_error), fixed_distractors(p)
 
     def sequence(params, key):

@@ -9,9 +9,13 @@ step, but once a sequence for BPTT; nets start every sequence anew; initial weig
 of the LSTM row of the same experiment. Where no rate is given it is 0.1. Caps: three times
 the published mean or the paper's 5,000,000 sequences; with p = 100, where these would
 take days, as many as take minutes.
+
+Table 0 is ours: random guessing of the weights of an LSTM row's net, from -100 to 100, beside
+the figures of the paper's LSTM. The paper says that guessing solves 3a and not what follows.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -19,6 +23,8 @@ import jax
 
 from experiments.paper import TABLE_1 as LSTM_1
 from experiments.paper import TABLE_2 as LSTM_2
+from experiments.paper import TABLE_4 as LSTM_4
+from experiments.paper import TABLE_7 as LSTM_7
 from experiments.paper import reber_set_pairs
 from experiments.rows import Published, Rival, Row
 from lstm_jax.cascade_correlation import (
@@ -31,6 +37,7 @@ from lstm_jax.cascade_correlation import (
 from lstm_jax.cells.simple import elman, fully_recurrent
 from lstm_jax.chunker import Chunking, sequence_chunker
 from lstm_jax.gradients import bptt, rtrl
+from lstm_jax.guessing import make_guessing
 from lstm_jax.stopping import streak
 from lstm_jax.tasks import fixed_distractors
 from lstm_jax.training import Trial
@@ -177,3 +184,35 @@ TABLE_2 = (
     ),
     _of_long_lag("BPTT", 100, 1.0, _GIVEN_UP, 50_000, bptt.bptt, every_step=False),
 )
+
+
+def guessing_trial(row: Row) -> Trial:
+    """Guess the weights of the LSTM that the row was made from, until 256 sequences are right."""
+    from experiments.assembly import build  # which knows readings of all rows, these among them
+
+    return make_guessing(build(replace(row, rival=None)))
+
+
+def lstm_net(name: str, weights: float) -> Cell:
+    """The net of an LSTM row, for what guessing finds."""
+    from experiments.assembly import net
+
+    row = next(row for row in GUESSED if row.name == name)
+    return net(replace(row, weights=weights))
+
+
+def _guessing(row: Row) -> Row:
+    rival = Rival("guessing", row.units, partial(lstm_net, row.name), trial=guessing_trial)
+    return replace(
+        row,
+        name=f"guess-{row.name}",
+        table=0,
+        experiment=f"{row.experiment} guessed",
+        title=f"weights guessed: {row.title}",
+        trials=20,
+        rival=rival,
+    )
+
+
+GUESSED = (LSTM_4[0], LSTM_4[1], LSTM_7[0])
+TABLE_0 = tuple(map(_guessing, GUESSED))

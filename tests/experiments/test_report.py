@@ -78,7 +78,7 @@ def test_csv_and_json_hold_the_numbers(found):
     row = next(r for r in rows if r["row"] == "6a")
     assert float(row["mean.value"]) == 26_000 and row["published.after"] == "31390"
     assert len(rows) == len(lines)
-    assert json.loads(json.dumps(lines))[0]["row"] == "1-rtrl-3"
+    assert json.loads(json.dumps(lines))[0]["row"] == "guess-3a-100-3"
 
 
 def test_the_terminal_shows_brackets(found):

@@ -14,8 +14,12 @@ from experiments.tables import ROWS
 from lstm_jax.training import make_trial
 
 RIVALS = {name: row for name, row in ROWS.items() if row.rival}
+METHODS = {"RTRL", "Elman", "BPTT", "RCC", "chunker", "guessing"}
 # row: table, weights, trials, rate, after, success, as in the specification
 EXPECTED = {
+    "guess-3a-100-3": (0, 102, 20, 1.0, 39_850, 1.0),
+    "guess-3a-100-1": (0, 102, 20, 1.0, 64_330, 1.0),
+    "guess-4-100": (0, 93, 20, 0.5, 74_000, 1.0),
     "1-rtrl-3": (1, 170, 30, 0.05, 173_000, None),
     "1-rtrl-12": (1, 494, 30, 0.1, 25_000, None),
     "1-elman": (1, 435, 30, 0.1, 200_000, 0.0),
@@ -61,7 +65,26 @@ def test_the_net_has_as_many_weights_as_the_paper_says(row):
 def test_rivals_are_read_in_one_way_only():
     for row in RIVALS.values():
         assert list(readings(row)) == ["literal"] and offered(row) == {}
-        assert describe(row)["rival"]["method"] in ("RTRL", "Elman", "BPTT", "RCC", "chunker")
+        assert describe(row)["rival"]["method"] in (
+            "RTRL",
+            "Elman",
+            "BPTT",
+            "RCC",
+            "chunker",
+            "guessing",
+        )
+
+
+def test_guesses_are_made_in_lanes():
+    row = ROWS["guess-3a-100-3"]
+    made = trial(row)
+    keys, numbers = jax.random.split(jax.random.key(0), 2), for_trials(row, 2)
+    numbers = jax.tree.map(lambda a: np.moveaxis(a, 0, -1), numbers)
+    begun = jax.vmap(made.init, in_axes=(0, -1), out_axes=-1)(keys, numbers)
+    after = jax.jit(made.advance)(begun, 40)
+    assert all(float(jnp.abs(leaf).max()) > 50 for leaf in jax.tree.leaves(after.params.cell))
+    alone = jax.device_get(jax.tree.map(lambda leaf: leaf[..., 0], after))
+    assert made.details(alone)["guesses"] > 1
 
 
 def test_cascade_correlation_learns_the_sets_of_the_trial():

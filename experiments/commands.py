@@ -52,7 +52,8 @@ def run(
     """Train rows of the paper's tables. A run started again goes on where it was.
 
     Args:
-      rows: names of rows, or all (under the readings that solve each of them).
+      rows: names of rows; or, under the readings that solve each, numbers of tables,
+        experiments such as 2c, all LSTM rows (all), all others (rivals).
       trials: how many trials; by default as many as the paper.
       seed: of all randomness.
       reading: literal (the default for rows named), another one, or all that are offered.
@@ -209,7 +210,7 @@ def study(
     """Search for the readings that reproduce rows; started again it goes on.
 
     Args:
-      rows: names of rows, numbers of tables, experiments such as 2c, or all.
+      rows: LSTM rows as `run` takes them.
       trials: of every reading that is tried.
       confirm: trials on fresh seeds for those that fitted best.
       seed: of all randomness.
@@ -224,6 +225,8 @@ def study(
 
     here = _folder(folder)
     for row in [] if only_report else jobs.find_rows(rows):
+        if row.rival:
+            continue  # there is one way only to read them
         deadline = time.monotonic() + budget if budget else float("inf")
         for entry in studies.Study(row, here, seed, trials, confirm, deadline).run():
             print(studies.says(row, entry), file=sys.stderr, flush=True)

@@ -86,22 +86,23 @@ def find_row(name: str) -> Row:
 
 
 def find_rows(names: Sequence[str]) -> list[Row]:
-    """Rows by their names, by tables or by experiments, in the order of the paper.
+    """Rows by their names or in groups, in the order of the paper.
 
-    A number alone is that of a table: 4 is Table 4, and experiment 4 is Table 7.
+    Groups are tables (a number alone: 4 is Table 4, and experiment 4 is Table 7),
+    experiments (2c), `all` for all LSTM rows, and `rivals` for all others.
     """
     if not names:
-        raise UserError("name a row, a table or an experiment, or all")
-    known = {"all", *(text for row in ROWS.values() for text in _words(row))}
+        raise UserError("name a row (`python -m experiments list` shows them), or all")
+    known = {text for row in ROWS.values() for text in _words(row)}
     for name in names:
         if name not in known:
-            raise unknown("row, table or experiment", name, ROWS)
-    return [row for row in ROWS.values() if {"all", *_words(row)} & set(names)]
+            raise unknown("row", name, dict.fromkeys(["all", "rivals", *ROWS]))
+    return [row for row in ROWS.values() if _words(row) & set(names)]
 
 
 def _words(row: Row) -> set[str]:
     experiment = set() if row.experiment.isdigit() else {row.experiment}
-    return {row.name, str(row.table)} | experiment
+    return {row.name, str(row.table), "rivals" if row.rival else "all"} | experiment
 
 
 def find_reading(row: Row, name: str) -> Reading:
@@ -118,26 +119,21 @@ def choose(names: Sequence[str], reading: str | None) -> list[tuple[Row, Reading
     """Rows and readings asked for, in the order of the paper.
 
     Args:
-      names: names of rows, or "all".
-      reading: a name; "all" for every reading offered; None for the literal one, or, of
-        all rows, the one that solves each.
+      names: as `find_rows` takes them.
+      reading: a name; "all" for every reading offered; None for the literal one of rows
+        named, and for the one that solves it of every other row.
     """
-    every = "all" in names
-    if not names:
-        raise UserError("name a row (`python -m experiments list` shows them), or all")
-    for name in names:
-        if name != "all":
-            find_row(name)
-    rows = [row for row in ROWS.values() if every or row.name in names]
-    if every and reading not in (None, "all", *(r.name for r in (LITERAL, *READINGS))):
-        raise unknown("reading", str(reading), dict.fromkeys(r.name for r in (LITERAL, *READINGS)))
+    known = dict.fromkeys(r.name for r in (LITERAL, *READINGS))
+    if reading not in (None, "all", *known) and not set(names) & set(ROWS):
+        raise unknown("reading", str(reading), known)
     pairs = []
-    for row in rows:
+    for row in find_rows(names):
+        named = row.name in names
         if reading == "all":
             pairs += [(row, r) for r in readings(row).values()]
         elif reading is None:
-            pairs.append((row, solving(row) if every else LITERAL))
-        elif not every or reading in readings(row):
+            pairs.append((row, LITERAL if named else solving(row)))
+        elif named or reading in readings(row):
             pairs.append((row, find_reading(row, reading)))
     return pairs
 

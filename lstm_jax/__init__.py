@@ -5,10 +5,14 @@
 Units are axis 0, whatever follows is lanes; time is in front of both.
 """
 
-from lstm_jax import activations, analysis, losses, stopping, tasks
+from lstm_jax import activations, analysis, growth, losses, stopping, tasks
+from lstm_jax.cascade_correlation import make_cascade_trial
 from lstm_jax.cells.memory_block import Initial, gates, memory_block
-from lstm_jax.gradients import truncated
-from lstm_jax.gradients.bptt import bptt
+from lstm_jax.cells.simple import elman, fully_recurrent, jordan
+from lstm_jax.chunker import sequence_chunker
+from lstm_jax.gradients import rtrl, truncated
+from lstm_jax.gradients.bptt import bptt, windowed
+from lstm_jax.guessing import make_guessing
 from lstm_jax.runtime import tune_cpu_loops
 from lstm_jax.topology import Topology
 from lstm_jax.training import Experiment, Trial, TrialState, make_trial
@@ -33,6 +37,7 @@ __all__ = [
     "analysis",
     "bptt",
     "gates",
+    "growth",
     "losses",
     "make_trial",
     "memory_block",

@@ -7,6 +7,7 @@ import pytest
 from experiments.__main__ import main
 from experiments.errors import UserError
 from experiments.jobs import choose
+from experiments.tables import ROWS
 from tests.experiments.synthetic import job, keep, record
 
 
@@ -68,7 +69,7 @@ def test_weights_that_are_none(tmp_path, capsys):
 def test_list(capsys):
     assert main(["list", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)["rows"]
-    assert len(rows) == 24 and rows[-2]["row"] == "6a" and rows[-2]["weights"] == 156
+    assert len(rows) == len(ROWS) and rows[-2]["row"] == "6a" and rows[-2]["weights"] == 156
     assert main(["list"]) == 0
     assert "2c-1000-50" in capsys.readouterr().out
 
@@ -90,9 +91,17 @@ def test_choosing_rows_and_readings():
     assert names(["6a", "2c-50-50"]) == ["2c-50-50 literal", "6a literal"]
     assert names(["4-100"], "all") == ["4-100 literal", "4-100 X", "4-100 Y"]
     every = names(["all"])
-    assert len(every) == 24 and "4-1000 Y" in every and "2c-50-50 no-recurrence" in every
+    assert (
+        len(every) == 31
+        and "1-3 S+T" in every
+        and "4-1000 Y" in every
+        and "2c-50-50 no-recurrence" in every
+    )
     assert "6a literal" in every
-    assert len(names(["all"], "literal")) == 24 and len(names(["all"], "linear")) == 2
-    assert len(names(["all"], "all")) == 24 + 9 + 2 * (3 + 3 + 2 + 2) + 2
+    assert len(names(["all"], "literal")) == 31 and len(names(["all"], "linear")) == 2
+    assert len(names(["all"], "all")) == 31 + 4 * 5 + 2 + 9 + 2 * (3 + 3 + 2 + 2) + 2
+    assert names(["7"]) == ["4-100 Y", "4-500 Y", "4-1000 Y"]
+    assert names(["7", "4-500"]) == ["4-100 Y", "4-500 literal", "4-1000 Y"]
+    assert "1-elman literal" in names(["rivals"]) and "6a literal" not in names(["rivals"])
     with pytest.raises(UserError):
         names(["all", "nothing"])

@@ -1,5 +1,7 @@
 """Weighted sums in the two layouts: weights shared by all lanes, or one set a lane."""
 
+from functools import reduce
+
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -32,7 +34,28 @@ def weigh(weights: Array, sources: Array) -> Array:
     if weights.ndim == 2:
         return jnp.tensordot(weights, sources, axes=1)
     # a product of small matrices lane by lane vectorises over the lanes, a batched dot does not
+    return (
+        _written_out(weights, sources)
+        if _FEWEST < len(sources) <= _MOST
+        else _sum(weights, sources)
+    )
+
+
+def _sum(weights: Array, sources: Array) -> Array:
     return jnp.sum(weights * sources[None], axis=1)
+
+
+@jax.custom_jvp
+def _written_out(weights: Array, sources: Array) -> Array:
+    """`_sum` with its terms written out."""
+    terms = [weights[:, k] * sources[k] for k in range(len(sources))]
+    return reduce(jnp.add, terms)
+
+
+@_written_out.defjvp
+def _written_out_derivative(primals, tangents):
+    """That of `_sum`: transposed, the terms would each be padded to the whole."""
+    return _written_out(*primals), _sum(tangents[0], primals[1]) + _sum(primals[0], tangents[1])
 
 
 def add_outer(total: Array, rows: Array, sources: Array) -> Array:
@@ -55,6 +78,10 @@ def add_outer(total: Array, rows: Array, sources: Array) -> Array:
     )
     return added.reshape(total.shape)
 
+
+# so many terms XLA's CPU backend unrolls by itself (`runtime`), and up to so many we write out:
+# a loop over them inside the loop over lanes is up to 25 times slower
+_FEWEST, _MOST = 12, 64
 
 # up to so many symbols, comparing with each is faster than an indexed access a lane
 _FEW = 16

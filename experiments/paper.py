@@ -6,7 +6,8 @@ what else it may mean, `assembly` makes an experiment of the two.
 Decisions. The paper does not say how often the test set of experiment 3 is tried: here
 every 1000 training sequences, so its figures come in thousands. Every row has a cap on
 the training sequences of a trial, beyond which the trial counts as failed: ten times the
-published mean where sequences have 50 to 300 steps, three times where they are longer.
+published mean where sequences have up to 300 steps, three times where they are longer and
+in 6b, whose failing trials would take most of the time of its table.
 """
 
 from collections.abc import Callable

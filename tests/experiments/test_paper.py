@@ -129,7 +129,7 @@ def test_the_net_has_as_many_weights_as_the_paper_says(row):
 def test_a_row_is_consistent(row):
     task = row.task()
     assert (task.inputs, task.outputs) == (row.inputs, row.outputs)
-    factor = 3 if task.steps > 520 else 10
+    factor = 3 if task.steps > 520 or row.name == "6b" else 10
     assert row.cap >= factor * row.published.after
     assert row.test == {"1": 0, "2a": 0, "2b": 0, "2c": 10_000}.get(row.experiment, 2560)
     stop = row.stop()

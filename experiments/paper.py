@@ -316,6 +316,6 @@ _6B = Row(
     rate=0.1,
     tolerance=0.3,
     stop=partial(recent, 2000, Criterion(1, 0.1)),
-    cap=_cap(571_100, 100),
+    cap=3 * 571_100,
 )
 TABLE_9 = (_6A, _6B)

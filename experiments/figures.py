@@ -19,6 +19,7 @@ from experiments.readings import Reading
 from experiments.rows import Row
 from lstm_jax.cells.memory_block import gates
 from lstm_jax.training import curve_points
+from lstm_jax.types import Cell, Sequence
 from lstm_jax.wiring import unroll, watch
 
 COLORS = {"solved": "tab:blue", "capped": "tab:orange", "diverged": "tab:red"}
@@ -93,28 +94,42 @@ def at_work(row: Row, reading: Reading, trial: int, params: Any, seed: int = 0) 
     length = int(sequence.length)
     inputs = sequence.inputs[:length]
 
-    def look(params, state, x):
-        return gates(read.topology, params.cell, state, x)
-
-    seen = watch(cell, params, inputs, look)
-    outputs = unroll(cell, params, inputs)[1]
-    panels = {
-        "inputs": inputs,
-        "input gates": seen.input_gate,
-        "cell states": seen.cell_state,
-        "output gates": seen.output_gate,
-        "outputs": outputs,
-    }
+    inside = {} if row.rival else _inside(read, cell, params, inputs)
+    panels = {"inputs": inputs, **inside, "outputs": unroll(cell, params, inputs)[1]}
     figure, axes = plt.subplots(
         len(panels), sharex=True, figsize=(8, 9), layout="constrained", squeeze=False
     )
     for ax, (name, values) in zip(axes[:, 0], panels.items(), strict=True):
         _panel(ax, name, np.asarray(values))
-    for k, goal in enumerate(np.asarray(sequence.goals)[-1]):
-        axes[-1, 0].plot(length - 1, goal, "o", color=f"C{k}", fillstyle="none", clip_on=False)
+    for t, k, goal in _goals(sequence):
+        axes[-1, 0].plot(t, goal, "o", color=f"C{k}", fillstyle="none", clip_on=False)
     axes[-1, 0].set_xlabel("time step (circles: goals)")
     axes[0, 0].set_title(f"{row.name}, {row.title}: trial {trial} after training")
     return figure
+
+
+def _goals(sequence: Sequence) -> list[tuple[int, int, float]]:
+    """Step, output and goal: all at the end, or at every step those of active outputs."""
+    goals, length = np.asarray(sequence.goals), int(sequence.length)
+    if len(goals) == 1:
+        return [(length - 1, k, goal) for k, goal in enumerate(goals[0])]
+    active = np.argwhere((goals > 0.5) & np.asarray(sequence.mask)[:, None])
+    return [(int(t), int(k), goals[t, k]) for t, k in active]
+
+
+def _inside(read: Row, cell: Cell, params: Any, inputs: Any) -> dict[str, Any]:
+    """Gates and states of a net of memory blocks at every step; of gates those there are."""
+
+    def look(params, state, x):
+        return gates(read.topology, params.cell, state, x)
+
+    seen = watch(cell, params, inputs, look)
+    found = {
+        "input gates": seen.input_gate,
+        "cell states": seen.cell_state,
+        "output gates": seen.output_gate,
+    }
+    return {name: values for name, values in found.items() if values.shape[1]}
 
 
 def _panel(axes, name: str, values: np.ndarray) -> None:

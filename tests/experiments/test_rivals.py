@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments import report
+from experiments import figures, report
 from experiments.assembly import build, for_trials, net, settings, trial
 from experiments.changes import offered
 from experiments.jobs import describe
@@ -115,3 +115,16 @@ def test_what_the_paper_says_of_failures_is_shown():
         return report.cells(report.line(ROWS[name], readings(ROWS[name])["literal"], None))["paper"]
 
     assert shown("2a-rtrl-10-1") == ">5,000,000" and shown("1-rtrl-3") == "173,000"
+
+
+@pytest.mark.parametrize("name, panels", [("1-rtrl-3", 2), ("2a", 4), ("6a", 5)])
+def test_a_trained_net_is_shown_with_the_gates_it_has(name, panels):
+    row = ROWS[name]
+    literal = readings(row)["literal"]
+    params = net(row).init(jax.random.key(0))
+    figure = figures.at_work(row, literal, 0, params)
+    assert len(figure.axes) == panels
+    row_of_goals = figure.axes[-1].lines[row.outputs :]  # after the outputs
+    assert len(row_of_goals) >= row.outputs // 2 and all(
+        len(g.get_xdata()) == 1 for g in row_of_goals
+    )

@@ -83,11 +83,12 @@ class Study:
         self.row, self.seed, self._deadline = row, seed, deadline
         self._screened, self._confirmed = screened, confirmed
         self.path = folder / "results" / "study" / f"{row.name}.json"
+        self._lock = folder / "runs" / f"study.{row.name}"
         self.entries = read(self.path) if self.path.exists() else []
 
     def run(self) -> Iterator[dict[str, Any]]:
         """Try what is not yet tried; every entry as it comes, until time is over."""
-        with alone_in(self.path.parent / f".{self.row.name}"):
+        with alone_in(self._lock):
             for names in self._screen():
                 yield from self._try(names, self.seed, self._screened)
             for names in [*self.best(KEPT), *self.best(1, changes=1)]:

@@ -122,8 +122,8 @@ def build(row: Row, reading: Reading = LITERAL) -> Callable[[Settings], Experime
 
 
 def _rule(read: Row) -> Rule | StepRule:
-    if read.rival and read.rival.rule:
-        return read.rival.rule
+    if read.rival:
+        return cast(Rule, read.rival.rule)
     return truncated.stepwise if read.every_step else truncated.online
 
 

@@ -6,7 +6,7 @@ where it changes anything.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -195,7 +195,8 @@ def combine(row: Row, names: tuple[str, ...]) -> Reading:
     """
     if not names:
         return LITERAL
-    there, fields, taken = offered(row), {}, {}
+    there, taken = offered(row), {}
+    read, fields = row, {}
     for name in names:
         if name not in there:
             raise UserError(f"row {row.name} is not offered the change {name!r}; "
@@ -204,6 +205,7 @@ def combine(row: Row, names: tuple[str, ...]) -> Reading:
         if about in taken:
             raise UserError(f"{taken[about]} and {name} exclude each other: both are about {about}")
         taken[about] = name
-        fields |= there[name].change(row)
+        changed = there[name].change(read)  # of what it is by now: two may change the task
+        read, fields = replace(read, **changed), {**fields, **changed}
     says = "; ".join(there[name].says for name in names)
     return Reading("+".join(names), says, (row.experiment,), MappingProxyType(fields))

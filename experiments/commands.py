@@ -205,6 +205,7 @@ def study(
     budget: Seconds = None,
     folder: Folder = None,
     only_report: bool = False,
+    format: Literal["terminal", "markdown"] = "terminal",
     json: bool = False,
 ) -> int:
     """Search for the readings that reproduce rows; started again it goes on.
@@ -217,6 +218,7 @@ def study(
       budget: seconds for each row.
       folder: where results/ is kept, by default experiments/.
       only_report: train nothing.
+      format: how to print what was found.
       json: as JSON.
     """
     jobs.check_numbers(trials=trials, confirm=confirm, budget=budget)
@@ -232,6 +234,9 @@ def study(
             print(studies.says(row, entry), file=sys.stderr, flush=True)
     found = findings.studies(here / "results")
     listed, sets = findings.lines(found), findings.overall(found)
+    if format == "markdown" and not json:
+        print(findings.as_markdown(listed, sets))
+        return 0
     return _tell(
         json,
         lambda: {"rows": listed, "sets": sets},

@@ -112,9 +112,9 @@ def _goals(sequence: Sequence) -> list[tuple[int, int, float]]:
     """Step, output and goal: all at the end, or at every step those of active outputs."""
     goals, length = np.asarray(sequence.goals), int(sequence.length)
     if len(goals) == 1:
-        return [(length - 1, k, goal) for k, goal in enumerate(goals[0])]
+        return [(length - 1, k, float(goal)) for k, goal in enumerate(goals[0])]
     active = np.argwhere((goals > 0.5) & np.asarray(sequence.mask)[:, None])
-    return [(int(t), int(k), goals[t, k]) for t, k in active]
+    return [(int(t), int(k), float(goals[t, k])) for t, k in active]
 
 
 def _inside(read: Row, cell: Cell, params: Any, inputs: Any) -> dict[str, Any]:

@@ -8,10 +8,11 @@ from rich.table import Table
 from experiments.changes import offered
 from experiments.intervals import bootstrap, wilson
 from experiments.rows import Row
-from experiments.study import CONFIRM_SEED, Names, fit, read
+from experiments.study import Fit, Names, confirming, fit, read
 from experiments.tables import ROWS
 
 Entries = list[dict[str, Any]]
+HEADS = ("row", "as", "reading", "solved", "mean after", "paper", "ratio", "reproduced")
 
 
 def studies(folder: Path) -> dict[str, Entries]:
@@ -27,13 +28,17 @@ def lines(found: dict[str, Entries]) -> list[dict[str, Any]]:
         row = ROWS[name]
         literal = next((e for e in entries if not e["changes"]), None)
         confirmed = sorted(
-            (e for e in entries if e["seed"] >= CONFIRM_SEED and e["changes"]),
-            key=lambda e: (not fit(row, e).reproduced, fit(row, e).misfit),
+            (e for e in confirming(entries) if e["changes"]),
+            key=lambda e, row=row: _rank(fit(row, e)),
         )
         single = next((e for e in confirmed if len(e["changes"]) == 1), None)
         chosen = {"literal": literal, "best single": single, "best": next(iter(confirmed), None)}
         listed += [{"as": k, **line(row, e)} for k, e in chosen.items() if e]
     return listed
+
+
+def _rank(found: Fit) -> tuple[bool, float]:
+    return not found.reproduced, found.misfit
 
 
 def line(row: Row, entry: dict[str, Any]) -> dict[str, Any]:
@@ -70,7 +75,7 @@ def overall(found: dict[str, Entries]) -> list[dict[str, Any]]:
 
 
 def _settled(entries: Entries) -> Entries:
-    return [e for e in entries if e["seed"] >= CONFIRM_SEED or not e["changes"]]
+    return [*(e for e in entries if not e["changes"]), *confirming(entries)]
 
 
 def _key(entry: dict[str, Any]) -> Names:
@@ -85,10 +90,9 @@ def _holds(row: Row, names: Names, entries: dict[Names, dict]) -> bool:
 def table(listed: list[dict[str, Any]]) -> Table:
     """The findings for the terminal."""
     made = Table(title="Which readings reproduce which rows", title_justify="left")
-    for head in ("row", "", "reading"):
-        made.add_column(head)
-    for head in ("solved", "mean after", "paper", "ratio", "reproduced"):
-        made.add_column(head, justify="right")
+    for head in HEADS:
+        left = head in ("row", "as", "reading")
+        made.add_column(head, justify="left" if left else "right")
     for one in listed:
         made.add_row(*cells(one).values())
     return made
@@ -115,8 +119,7 @@ def cells(one: dict[str, Any]) -> dict[str, str]:
 def as_markdown(listed: list[dict[str, Any]], sets: list[dict[str, Any]]) -> str:
     """The findings as Markdown, and the sets that cover most rows."""
     rows = [list(cells(one).values()) for one in listed]
-    heads = ["row", "", "reading", "solved", "mean after", "paper", "ratio", "reproduced"]
-    every = (heads, ["---"] * len(heads), *rows)
+    every = (HEADS, ["---"] * len(HEADS), *rows)
     text = ["| " + " | ".join(row) + " |" for row in every]
     text += ["", "Sets of changes by the rows that they reproduce:", ""]
     for one in sets[:5]:

@@ -13,6 +13,7 @@ in 6b, whose failing trials would take most of the time of its table.
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache, partial
+from typing import Any
 
 import jax
 
@@ -53,34 +54,40 @@ def reber_pairs(number: int, pair: Array | int = 0) -> Task:
     return from_pairs(*reber_set_pairs(number), pair=pair)
 
 
+# what the rows of experiment 1 share, the rivals' too
+reber_row = partial(
+    Row,
+    table=1,
+    trials=30,
+    task=partial(reber_pairs, 3),
+    pairs=3,
+    inputs=7,
+    outputs=7,
+    weights=0.2,
+    every_step=True,
+    tolerance=None,
+    stop=partial(validation, 512, 100, Criterion()),
+    test=0,
+)
+
+
 def _reber(
     number: int, blocks: tuple[int, ...], rate: float, published: Published, weight_count: int
 ) -> Row:
     """A row of Table 1: weights change at every step, gates alone have biases."""
     size = f"{len(blocks)} blocks of {blocks[0]}"
-    return Row(
+    return reber_row(
         name=f"1-{number}",
-        table=1,
         experiment="1",
         title=f"embedded Reber grammar, {size}, rate {rate}",
         published=published,
-        trials=30,
         weight_count=weight_count,
-        task=partial(reber_pairs, 3),
-        pairs=3,
-        inputs=7,
-        outputs=7,
         blocks=blocks,
         output_gate=tuple(-1.0 - j for j in range(len(blocks))),
         biased=GATES,
         output_bias=False,
-        weights=0.2,
         rate=rate,
-        every_step=True,
-        tolerance=None,
-        stop=partial(validation, 512, 100, Criterion()),
         cap=_cap(published.after, 12),
-        test=0,
     )
 
 
@@ -93,20 +100,32 @@ TABLE_1 = (
 )
 
 
-def _long_lag(experiment: str, title: str, task: Callable[[int], Task], after: int) -> Row:
-    """An LSTM row of experiments 2a and 2b: one cell with an input gate, added later."""
-    p, window = 100, 10_000
+def long_lag_row(task: Callable[[int], Task], p: int, **fields: Any) -> Row:
+    """A row of experiments 2a and 2b, with what all of them share, the rivals' too."""
     return Row(
-        name=experiment,
         table=2,
-        experiment=experiment,
-        title=title,
-        published=Published(after),
         trials=18,
-        weight_count=10_504,
         task=partial(task, p),
         inputs=p + 1,
         outputs=p + 1,
+        weights=0.2,
+        tolerance=0.25,
+        stop=partial(streak, 10_000),
+        test=0,
+        **fields,
+    )
+
+
+def _long_lag(experiment: str, title: str, task: Callable[[int], Task], after: int) -> Row:
+    """An LSTM row of experiments 2a and 2b: one cell with an input gate, added later."""
+    return long_lag_row(
+        task,
+        p=100,
+        name=experiment,
+        experiment=experiment,
+        title=title,
+        published=Published(after),
+        weight_count=10_504,
         blocks=(1,),
         output_gates=False,
         recurrence="none",
@@ -115,14 +134,10 @@ def _long_lag(experiment: str, title: str, task: Callable[[int], Task], after: i
         squash_state=None,
         biased=(),
         output_bias=False,
-        weights=0.2,
         rate=1.0,
         every_step=True,
         growth=when_slow,
-        tolerance=0.25,
-        stop=partial(streak, window),
-        cap=_cap(after, p, window),
-        test=0,
+        cap=_cap(after, 100, 10_000),
     )
 
 

@@ -54,18 +54,19 @@ LITERAL = _reading("literal", "the paper to the letter", *{row.experiment for ro
 _S = "the input units feed the output units too (49 weights more)"
 _T = "an output closer than 0.1 to its target sends no error"
 
+_S_AND_T = {"direct": True, "silent_below": 0.1}
+
 READINGS = (
     _reading("S", _S, "1", direct=True),
     _reading("T", _T, "1", silent_below=0.1),
-    _reading("S+T", f"{_S}; {_T}", "1", solves=True, direct=True, silent_below=0.1),
+    _reading("S+T", f"{_S}; {_T}", "1", solves=True, **_S_AND_T),
     _reading(
         "S+T-open",
         f"{_S}; {_T}; no output gates",
         "1",
-        direct=True,
-        silent_below=0.1,
         output_gates=False,
         output_gate=None,
+        **_S_AND_T,
     ),
     _reading(
         "centred",

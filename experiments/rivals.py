@@ -21,11 +21,9 @@ from typing import Any
 
 import jax
 
-from experiments.paper import TABLE_1 as LSTM_1
-from experiments.paper import TABLE_2 as LSTM_2
 from experiments.paper import TABLE_4 as LSTM_4
 from experiments.paper import TABLE_7 as LSTM_7
-from experiments.paper import reber_set_pairs
+from experiments.paper import long_lag_row, reber_row, reber_set_pairs
 from experiments.rows import Published, Rival, Row
 from lstm_jax.cascade_correlation import (
     CascadeExperiment,
@@ -38,13 +36,10 @@ from lstm_jax.cells.simple import elman, fully_recurrent
 from lstm_jax.chunker import Chunking, sequence_chunker
 from lstm_jax.gradients import bptt, rtrl
 from lstm_jax.guessing import make_guessing
-from lstm_jax.stopping import streak
 from lstm_jax.tasks import fixed_distractors
 from lstm_jax.training import Trial
 from lstm_jax.types import Cell, Rule, Sequence, StepRule
 from lstm_jax.wiring import readout
-
-_REBER, _LONG_LAG = LSTM_1[0], LSTM_2[0]
 
 
 def elman_net(hidden: int, weights: float) -> Cell:
@@ -62,25 +57,14 @@ def one_unit(symbols: int, weights: float, further: int = 0) -> Cell:
 def _of_reber(
     name: str, rival: Rival, rate: float, published: Published, weight_count: int, cap: int
 ) -> Row:
-    return Row(
+    return reber_row(
         name=f"1-{name}",
-        table=1,
         experiment="1 rivals",
         title=f"embedded Reber grammar, {rival.method}, {rival.units} units",
         published=published,
-        trials=30,
         weight_count=weight_count,
-        task=_REBER.task,
-        pairs=_REBER.pairs,
-        inputs=7,
-        outputs=7,
         rate=rate,
-        weights=_REBER.weights,
-        every_step=True,
-        tolerance=None,
-        stop=_REBER.stop,
         cap=cap,
-        test=0,
         rival=rival,
     )
 
@@ -129,24 +113,17 @@ def _of_long_lag(
     net: Callable[..., Cell] | None = None,
     weight_count: int = 0,
 ) -> Row:
-    return Row(
+    return long_lag_row(
+        fixed_distractors,
+        p,
         name=f"2a-{method.lower()}-{p}-{rate:g}",
-        table=2,
         experiment="2a rivals",
         title=f"lag {p}, the same distractors, {method}, rate {rate:g}",
         published=published,
-        trials=_LONG_LAG.trials,
         weight_count=weight_count or (p + 2) ** 2,
-        task=partial(fixed_distractors, p),
-        inputs=p + 1,
-        outputs=p + 1,
         rate=rate,
-        weights=_LONG_LAG.weights,
         every_step=every_step,
-        tolerance=_LONG_LAG.tolerance,
-        stop=partial(streak, 10_000),
         cap=cap,
-        test=0,
         rival=Rival(method, 1, net or partial(one_unit, p + 1), rule),
     )
 

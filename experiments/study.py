@@ -17,14 +17,13 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from experiments.assembly import build, for_trials
+from experiments.assembly import for_trials, trial
 from experiments.changes import BY_NAME, combine, offered
 from experiments.errors import UserError
 from experiments.files import alone_in, read_bytes, shown, write_text
 from experiments.readings import readings
 from experiments.results import commit, versions
 from experiments.rows import Row
-from lstm_jax.training import make_trial
 from lstm_jax.trials import run_trials
 
 SCREENED, CONFIRMED = 32, 200  # trials
@@ -78,8 +77,15 @@ def fit(row: Row, entry: dict[str, Any], draws: int = 4000) -> Fit:
 class Study:
     """What was tried of one row, kept in a file."""
 
-    def __init__(self, row: Row, folder: Path, seed: int = 0, screened: int = SCREENED,
-                 confirmed: int = CONFIRMED, deadline: float = float("inf")):  # fmt: skip
+    def __init__(
+        self,
+        row: Row,
+        folder: Path,
+        seed: int = 0,
+        screened: int = SCREENED,
+        confirmed: int = CONFIRMED,
+        deadline: float = float("inf"),
+    ):
         self.row, self.seed, self._deadline = row, seed, deadline
         self._screened, self._confirmed = screened, confirmed
         self.path = folder / "results" / "study" / f"{row.name}.json"
@@ -136,6 +142,12 @@ def read(path: Path) -> list[dict[str, Any]]:
         raise UserError(f"{shown(path)} is no study; move it out of the folder") from error
 
 
+def confirming(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The entries on fresh seeds of what was chosen on others."""
+    searched = {(tuple(e["changes"]), e["seed"]) for e in entries}
+    return [e for e in entries if (tuple(e["changes"]), e["seed"] - CONFIRM_SEED) in searched]
+
+
 def named(row: Row) -> list[Names]:
     """The named readings of a row as sets of single changes, where they are such."""
     found, there = [], offered(row)
@@ -173,7 +185,7 @@ def train(row: Row, names: Names, seed: int, trials: int) -> dict[str, Any]:
     cap = min(row.cap, PAST * row.published.after + row.stop().uncounted)
     capped, began = replace(row, cap=cap, test=0), time.monotonic()
     records = run_trials(
-        make_trial(build(capped, reading)),
+        trial(capped, reading),
         jax.random.key(seed),
         trials,
         settings=for_trials(capped, trials, reading),

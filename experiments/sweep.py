@@ -15,14 +15,13 @@ from rich.console import Console
 from rich.table import Table
 
 from experiments import results
-from experiments.assembly import Settings, build, settings, with_pair
+from experiments.assembly import Settings, settings, trial, with_pair
 from experiments.errors import UserError
 from experiments.files import alone_in, write_text
 from experiments.intervals import bootstrap, wilson
 from experiments.jobs import Job
 from experiments.progress import Bars
 from experiments.running import ask_for_devices
-from lstm_jax.training import make_trial
 from lstm_jax.trials import Progress, RunError, run_trials
 
 
@@ -98,7 +97,7 @@ def run(
     try:
         with alone_in(work):
             records = run_trials(
-                make_trial(build(job.row, job.reading)),
+                trial(job.row, job.reading),
                 jax.random.key(job.seed),
                 len(each),
                 settings=jax.tree.map(lambda *leaves: np.stack(leaves), *each),

@@ -61,6 +61,14 @@ def test_the_order_of_changes_makes_no_difference():
     assert all(read == reads[0] for read in reads) and reads[0] != row
 
 
+def test_changes_of_the_task_add_up():
+    row = ROWS["4-100"]
+    for names in (("first-mark-kept", "second-sooner"), ("second-sooner", "first-mark-kept")):
+        task = combine(row, names).read(row).task
+        assert task.keywords == {"keep_first_mark": True, "second_among": 48}
+        assert task.args == row.task.args
+
+
 def test_targets_move_and_goals_stay():
     row = ROWS["1-1"]
     read = combine(row, ("targets-0.1-0.9",)).read(row)

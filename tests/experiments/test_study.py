@@ -134,6 +134,13 @@ def test_findings_are_those_of_fresh_seeds(tmp_path, trained):
     assert json.loads(json.dumps(findings.lines(found)))
 
 
+def test_what_was_searched_on_high_seeds_confirms_nothing(tmp_path, trained):
+    run(tmp_path, seed=study.CONFIRM_SEED)
+    found = study.read(tmp_path / "results" / "study" / f"{ROW.name}.json")
+    assert {e["seed"] for e in study.confirming(found)} == {2 * study.CONFIRM_SEED}
+    assert len(found) > len(study.confirming(found)) > 0
+
+
 def test_named_readings_are_tried_where_they_are_sets_of_changes():
     assert ("direct", "silent-0.1") in study.named(ROWS["1-5"])
     assert ("fixed-biases", "tangent-output") in study.named(ROWS["4-500"])

@@ -4,6 +4,8 @@ It says how it stands after every chunk, and makes a checkpoint after every one.
 """
 
 import argparse
+import itertools
+import signal
 
 import jax
 
@@ -15,6 +17,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("folder")
     parser.add_argument("devices", type=int)
     parser.add_argument("--slow", action="store_true", help="small chunks, to be killed between")
+    parser.add_argument("--chunks", type=int, help="after so many, wait to be killed")
     parser.add_argument("--process", type=int, nargs=2, help="which process, of how many")
     parser.add_argument("--port", type=int)
     return parser.parse_args()
@@ -33,8 +36,12 @@ def main(asked: argparse.Namespace) -> None:
         trials.time = Clock(trials._CHUNK_S)
     trials._CHECKPOINT_S = 0.0
 
+    said = itertools.count(1)
+
     def say(progress) -> None:
         print(progress.done, progress.sequences, flush=True)
+        if next(said) == asked.chunks:
+            signal.pause()
 
     run(devices=asked.devices, folder=asked.folder, on_chunk=say)
 

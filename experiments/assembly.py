@@ -10,8 +10,8 @@ import optax
 
 from experiments.readings import LITERAL, Reading
 from experiments.rows import Row
-from lstm_jax.cells.memory_block import Initial, memory_block
-from lstm_jax.gradients import truncated
+from lstm_jax.cells.memory_block import Initial, MemoryBlockParams, memory_block
+from lstm_jax.gradients import bptt, rtrl, truncated
 from lstm_jax.losses import squared_error, squared_error_beyond
 from lstm_jax.stopping import Judge, Stop, at_last, most_active, within
 from lstm_jax.training import Experiment, Trial, make_trial
@@ -107,7 +107,7 @@ def build(row: Row, reading: Reading = LITERAL) -> Callable[[Settings], Experime
             task=task,
             rule=_rule(read),
             loss=_loss(read, numbers),
-            optimizer=optax.sgd(numbers.rate),
+            optimizer=_descent(read, numbers),
             judge=_judge(read),
             stop=_stop(read),
             cap=read.cap,
@@ -124,7 +124,35 @@ def build(row: Row, reading: Reading = LITERAL) -> Callable[[Settings], Experime
 def _rule(read: Row) -> Rule | StepRule:
     if read.rival:
         return cast(Rule, read.rival.rule)
+    if read.gradient == "full":
+        return rtrl.stepwise if read.every_step else bptt.bptt
     return truncated.stepwise if read.every_step else truncated.online
+
+
+def _descent(read: Row, numbers: Settings) -> optax.GradientTransformation:
+    """Gradient descent; without range factors an error loses the widths of h and g on its way."""
+    descent = optax.sgd(numbers.rate)
+    if read.range_factors:
+        return descent
+    topology, share = read.topology, jnp.ones(read.topology.units)
+    h, g = _width(read.squash_state), _width(read.squash_input)
+    share = share.at[topology.rows("cell")].set(1 / (h * g))
+    share = share.at[topology.rows("input_gate")].set(1 / h)
+    shares = MemoryBlockParams(
+        share[:, None], share[:, None], share[topology.rows_of(topology.biased)]
+    )
+
+    def lose(gradient: Array, part: Array) -> Array:
+        return gradient * part.reshape(part.shape + (1,) * (gradient.ndim - part.ndim))
+
+    def narrow(grads: Any, params: Any = None) -> Any:
+        return grads._replace(cell=jax.tree.map(lose, grads.cell, shares))
+
+    return optax.chain(optax.stateless(narrow), descent)
+
+
+def _width(limits: tuple[float, float] | None) -> float:
+    return 1.0 if limits is None else limits[1] - limits[0]
 
 
 def _add_block(numbers: Settings) -> Settings:
@@ -156,7 +184,7 @@ def _loss(read: Row, numbers: Settings) -> Loss:
 
 def _judge(read: Row) -> Judge:
     judge = most_active if read.tolerance is None else within(read.tolerance)
-    return at_last(judge) if read.judged_at_end else judge
+    return at_last(judge, read.judged_before_end) if read.judged_at_end else judge
 
 
 def _stop(row: Row) -> Stop:

@@ -201,7 +201,10 @@ def study(
     /,
     trials: int = 32,
     confirm: int = 200,
+    like: Name = None,
+    largest: int = 3,
     seed: int = 0,
+    lanes: Count = None,
     budget: Seconds = None,
     folder: Folder = None,
     only_report: bool = False,
@@ -214,14 +217,19 @@ def study(
       rows: LSTM rows as `run` takes them.
       trials: of every reading that is tried.
       confirm: trials on fresh seeds for those that fitted best.
+      like: try what the study of this row chose, instead of a search; for long rows.
+      largest: changes in the largest sets that the search builds.
       seed: of all randomness.
+      lanes: trials side by side; by default 16, or 32 for more than 16 trials.
       budget: seconds for each row.
       folder: where results/ is kept, by default experiments/.
       only_report: train nothing.
       format: how to print what was found.
       json: as JSON.
     """
-    jobs.check_numbers(trials=trials, confirm=confirm, budget=budget)
+    jobs.check_numbers(trials=trials, confirm=confirm, largest=largest, lanes=lanes, budget=budget)
+    if like is not None:
+        jobs.find_row(like)
     from experiments import findings
     from experiments import study as studies
 
@@ -230,7 +238,8 @@ def study(
         if row.rival:
             continue  # there is one way only to read them
         deadline = time.monotonic() + budget if budget else float("inf")
-        for entry in studies.Study(row, here, seed, trials, confirm, deadline).run():
+        one = studies.Study(row, here, seed, trials, confirm, deadline, like, largest, lanes or 0)
+        for entry in one.run():
             print(studies.says(row, entry), file=sys.stderr, flush=True)
     found = findings.studies(here / "results")
     listed, sets = findings.lines(found), findings.overall(found)

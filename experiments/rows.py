@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from lstm_jax.activations import Activation, logistic
 from lstm_jax.growth import Growth
@@ -74,6 +74,8 @@ class Row:
       inputs, outputs, blocks: units, and cells per block; no blocks in a rival's row.
       input_gates, output_gates, recurrence, biased, untrained: see `Topology`.
       squash_input, squash_state: ranges of g and h, see `Topology`.
+      range_factors: whether g' and h' have the widths of these ranges as factors.
+      gradient: "truncated", or "full".
       direct: whether the input units feed the output units too.
       output_bias, output_bias_trained: whether output units have a bias, and learn it.
       activation: of the output units.
@@ -84,6 +86,7 @@ class Row:
       tolerance: a sequence is right if every output is closer to its goal than this; None:
         if at every step every legal symbol is more active than every other.
       judged_at_end: whether the last step alone makes a sequence right or wrong.
+      judged_before_end: if so, not the last step with an error but so many before.
       stop: makes the stopping rule.
       window_counts: whether the successive right sequences that end a trial of
         experiment 2c count as training sequences (the paper calls them a test).
@@ -129,9 +132,12 @@ class Row:
     output_gates: bool = True
     squash_input: tuple[float, float] | None = (-2.0, 2.0)
     squash_state: tuple[float, float] | None = (-1.0, 1.0)
+    range_factors: bool = True
+    gradient: Literal["truncated", "full"] = "truncated"
     direct: bool = False
     recurrent_weights: float | None = None
     judged_at_end: bool = False
+    judged_before_end: int = 0
     every_step: bool = False
     silent_below: float = 0.0
     silent_once_grown: bool = False

@@ -21,16 +21,18 @@ from experiments.assembly import for_trials, trial
 from experiments.changes import BY_NAME, combine, offered
 from experiments.errors import UserError
 from experiments.files import alone_in, read_bytes, shown, write_text
+from experiments.jobs import Job
 from experiments.readings import readings
 from experiments.results import commit, versions
 from experiments.rows import Row
+from experiments.tables import ROWS
 from lstm_jax.trials import run_trials
 
 SCREENED, CONFIRMED = 32, 200  # trials
 CONFIRM_SEED = 10_000  # seeds for confirming are those of the search plus this
 KEPT = 4  # how many of the best are built upon, and how many are confirmed
 LARGEST = 3  # changes in a set that is built
-PAST = 4  # times the published mean, beyond which a trial of a study has failed
+PAST, PAST_SCREENED = 4, 3  # times the published mean, beyond which a trial has failed
 
 Names = tuple[str, ...]
 
@@ -75,7 +77,19 @@ def fit(row: Row, entry: dict[str, Any], draws: int = 4000) -> Fit:
 
 
 class Study:
-    """What was tried of one row, kept in a file."""
+    """What was tried of one row, kept in a file.
+
+    Args:
+      row: an LSTM row.
+      folder: holds `results/` and `runs/`.
+      seed: of the search.
+      screened, confirmed: trials of every set in the search, and on fresh seeds.
+      deadline: no set is begun after it, in seconds of `time.monotonic`.
+      like: a row whose study chose the sets that are tried, instead of a search; for rows
+        that differ from it in length alone and take long.
+      largest: changes in the largest sets that the search builds.
+      lanes: trials side by side; 0 for as many as `run` would take.
+    """
 
     def __init__(
         self,
@@ -85,9 +99,14 @@ class Study:
         screened: int = SCREENED,
         confirmed: int = CONFIRMED,
         deadline: float = float("inf"),
+        like: str | None = None,
+        largest: int = LARGEST,
+        lanes: int = 0,
     ):
         self.row, self.seed, self._deadline = row, seed, deadline
-        self._screened, self._confirmed = screened, confirmed
+        self._screened, self._confirmed, self._largest = screened, confirmed, largest
+        self._lanes = lanes
+        self._like = None if like is None else Study(ROWS[like], folder, seed)
         self.path = folder / "results" / "study" / f"{row.name}.json"
         self._lock = folder / "runs" / f"study.{row.name}"
         self.entries = read(self.path) if self.path.exists() else []
@@ -95,10 +114,14 @@ class Study:
     def run(self) -> Iterator[dict[str, Any]]:
         """Try what is not yet tried; every entry as it comes, until time is over."""
         with alone_in(self._lock):
-            for names in self._screen():
+            for names in self._like.chosen() if self._like else self._screen():
                 yield from self._try(names, self.seed, self._screened)
-            for names in [*self.best(KEPT), *self.best(1, changes=1)]:
+            for names in self.chosen():
                 yield from self._try(names, self.seed + CONFIRM_SEED, self._confirmed)
+
+    def chosen(self) -> list[Names]:
+        """What is to be confirmed: the best sets, the best single change, the named readings."""
+        return list(dict.fromkeys([*self.best(KEPT), *self.best(1, changes=1), *named(self.row)]))
 
     def best(self, number: int, changes: int | None = None) -> list[Names]:
         """The sets of changes (of so many) that fitted best on the seeds of the search."""
@@ -111,7 +134,7 @@ class Study:
         yield ()
         yield from ((name,) for name in offered(self.row))
         yield from named(self.row)
-        for size in range(2, LARGEST + 1):
+        for size in range(2, self._largest + 1):
             good = [names for names in self.best(KEPT) if names]
             singles = sorted({n for names in (*good, *self.best(KEPT, changes=1)) for n in names})
             for names in good:
@@ -123,7 +146,9 @@ class Study:
             return
         if time.monotonic() > self._deadline:
             return
-        entry = {"changes": list(names), "seed": seed, **train(self.row, names, seed, trials)}
+        past = PAST_SCREENED if seed == self.seed else PAST
+        found = train(self.row, names, seed, trials, past, self._lanes)
+        entry = {"changes": list(names), "seed": seed, **found}
         self.entries.append(entry)
         self._write()
         yield entry
@@ -153,7 +178,9 @@ def named(row: Row) -> list[Names]:
     found, there = [], offered(row)
     for reading in readings(row).values():
         read = reading.read(row)
-        names = tuple(sorted(n for n in there if _part_of(row, n, read)))
+        parts = sorted(there.values(), key=lambda change: len(change.change(row)))
+        about = {change.about: change.name for change in parts if _part_of(row, change.name, read)}
+        names = tuple(sorted(about.values()))  # of two about the same the one that says more
         if names and combine_quietly(row, names) == read:
             found.append(names)
     return found
@@ -179,22 +206,26 @@ def _compatible(names: Names, name: str) -> bool:
     return BY_NAME[name].about not in {BY_NAME[n].about for n in names}
 
 
-def train(row: Row, names: Names, seed: int, trials: int) -> dict[str, Any]:
-    """So many trials of a row under several changes."""
+def train(
+    row: Row, names: Names, seed: int, trials: int, past: int, lanes: int = 0
+) -> dict[str, Any]:
+    """So many trials of a row under several changes, until `past` times the published mean."""
     reading = combine(row, names)
-    cap = min(row.cap, PAST * row.published.after + row.stop().uncounted)
+    lanes = Job(row, reading, trials, lanes=lanes).lanes
+    cap = min(row.cap, past * row.published.after + row.stop().uncounted)
     capped, began = replace(row, cap=cap, test=0), time.monotonic()
     records = run_trials(
         trial(capped, reading),
         jax.random.key(seed),
         trials,
         settings=for_trials(capped, trials, reading),
-        lanes=32,
+        lanes=lanes,
         devices=1,
     )
     after = [r["reached"][-1] for r in records if r["phase"] == "solved"]
     return {
         "trials": trials,
+        "lanes": lanes,
         "cap": cap,
         "after": after,
         "seconds": round(time.monotonic() - began, 1),

@@ -70,12 +70,17 @@ def most_active(outputs: Array, sequence: Sequence) -> Judgement:
     return within(float("inf"))(outputs, sequence)._replace(wrong=wrong)
 
 
-def at_last(judge: Judge) -> Judge:
-    """Judge a sequence by the last of its steps that has an error signal, alone."""
+def at_last(judge: Judge, before: int = 0) -> Judge:
+    """Judge a sequence by the last of its steps that has an error signal, alone.
+
+    Args:
+      judge: of the one step that is left.
+      before: not by the last but by that so many before; a sequence without is right.
+    """
 
     def judge_last(outputs: Array, sequence: Sequence) -> Judgement:
         later = jnp.cumsum(sequence.mask[::-1], axis=0)[::-1]  # of the masked, here or after
-        return judge(outputs, sequence._replace(mask=sequence.mask & (later == 1)))
+        return judge(outputs, sequence._replace(mask=sequence.mask & (later == 1 + before)))
 
     return judge_last
 

@@ -96,7 +96,7 @@ class Topology:
     def rows_of(self, kinds: tuple[Kind, ...]) -> np.ndarray:
         """The rows of several kinds, in the order of the hidden layer."""
         every = np.arange(self.units)
-        return np.concatenate([every[self.rows(k)] for k in KINDS if k in kinds])
+        return np.concatenate([every[:0], *(every[self.rows(k)] for k in KINDS if k in kinds)])
 
     @property
     def outward(self) -> np.ndarray:
@@ -107,4 +107,4 @@ class Topology:
     def recurrent(self) -> np.ndarray:
         """Rows whose last activations the hidden layer hears."""
         kinds = {"all": KINDS, "cells": ("cell", "hidden"), "none": ()}[self.recurrence]
-        return self.rows_of(kinds) if kinds else np.arange(0)
+        return self.rows_of(kinds)

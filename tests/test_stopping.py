@@ -278,3 +278,11 @@ def test_at_last_judges_the_last_step_with_an_error():
     assert not judgement.wrong and np.isclose(judgement.error, 0.1)
     assert within(0.5)(outputs, sequence).wrong  # control
     assert at_last(within(0.5))(outputs, of_goals(goals, [True, True, True, False])).wrong
+
+
+def test_at_last_judges_so_many_steps_before():
+    goals, outputs = jnp.zeros((4, 1)), jnp.array([[0.9], [0.1], [0.9], [0.9]])
+    sequence = of_goals(goals, [True, True, True, False])
+    assert not at_last(within(0.5), before=1)(outputs, sequence).wrong
+    assert at_last(within(0.5), before=2)(outputs, sequence).wrong
+    assert not at_last(within(0.5), before=3)(outputs, sequence).wrong  # there is none

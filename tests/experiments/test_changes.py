@@ -3,6 +3,7 @@
 import itertools
 from dataclasses import fields, replace
 
+import chex
 import jax
 import numpy as np
 import pytest
@@ -89,3 +90,25 @@ def test_input_gates_are_lowered_from_where_they_are():
     assert lowered(ROWS["1-2"]) == (-3.0, -3.0, -3.0)
     assert "input-gates-lower" not in offered(ROWS["2c-50-50"])  # it has no biases
     assert "direct" not in offered(replace(ROWS["1-1"], direct=True))
+
+
+def test_without_range_factors_errors_lose_the_widths_of_h_and_g():
+    """The chain rule: g' = 4 f' stands before what changes a cell, h' = 2 f' before both."""
+    row = ROWS["4-100"]
+    read = combine(row, ("no-range-factors",))
+    one = settings(row)
+    literal, narrow = build(row)(one), build(row, read)(one)
+    params = literal.net.init(jax.random.key(0))
+    sequence = literal.task.sample(jax.random.key(1))
+    grads = literal.rule(literal.net, literal.loss)(params, sequence).grads
+
+    def step(experiment):
+        return experiment.optimizer.update(grads, experiment.optimizer.init(params), params)[0]
+
+    full, less = step(literal), step(narrow)
+    share = {"cell": 1 / 8, "input_gate": 1 / 2, "output_gate": 1.0}
+    expected = np.concatenate([np.full(row.topology.count(k), s) for k, s in share.items()])
+    for part in ("from_inputs", "from_hidden", "bias"):
+        a, b = (np.asarray(getattr(g.cell, part)) for g in (full, less))
+        np.testing.assert_allclose(b.T, a.T * expected, rtol=1e-6)
+    chex.assert_trees_all_equal(full._replace(cell=()), less._replace(cell=()))

@@ -61,7 +61,7 @@ def trained(monkeypatch):
     """A world in which `direct` and `silent-0.1` help, together most."""
     asked = []
 
-    def train(row, names, seed, trials):
+    def train(row, names, seed, trials, past, lanes):
         asked.append((names, seed, trials))
         factor = 4.0
         factor /= 2 if "direct" in names else 1
@@ -150,7 +150,7 @@ def test_named_readings_are_tried_where_they_are_sets_of_changes():
 
 def test_one_real_entry():
     row = replace(ROWS["1-5"], cap=150)
-    found = study.train(row, ("direct",), 0, 3)
+    found = study.train(row, ("direct",), 0, 3, past=4)
     assert found["trials"] == 3 and found["after"] == [] and found["cap"] == 150
 
 
@@ -164,3 +164,13 @@ def test_rows_by_name_table_and_experiment():
         find_rows(["12"])
     with pytest.raises(UserError, match="name a row"):
         find_rows([])
+
+
+def test_a_row_like_another_tries_what_was_chosen_there(tmp_path, trained):
+    first, _ = run(tmp_path)
+    trained.clear()
+    longer = study.Study(ROWS["1-4"], tmp_path, screened=40, confirmed=60, like="1-5")
+    list(longer.run())
+    assert [names for names, seed, _ in trained if seed == 0] == first.chosen()
+    assert {names for names, seed, _ in trained if seed} <= set(first.chosen())
+    assert ("direct",) in first.chosen()  # a named reading is confirmed, too

@@ -203,7 +203,10 @@ def _together(names: Names, name: str) -> Names:
 
 
 def _compatible(names: Names, name: str) -> bool:
-    return BY_NAME[name].about not in {BY_NAME[n].about for n in names}
+    """Not: two changes about the same, weights of connections that another takes away."""
+    about = {BY_NAME[n].about for n in names}
+    absent = "no-recurrence" in (*names, name) and "recurrent" in (about | {BY_NAME[name].about})
+    return BY_NAME[name].about not in about and not absent
 
 
 def train(

@@ -8,6 +8,7 @@
 | 4, 5 | `adding`, `multiplication` |
 | 6a, 6b | `temporal_order` |
 
+`delayed_logic`, `parity` and `steps_ago` are what the paper discusses in its Section 6.
 Beside them stand `reber`, the grammar inside the embedded one, and `modern_adding` and
 `modern_multiplication`, what the later literature calls by these names.
 """
@@ -18,13 +19,17 @@ from lstm_jax.tasks.adding import (
     modern_multiplication,
     multiplication,
 )
+from lstm_jax.tasks.limits import AND, XOR, delayed_logic, parity, steps_ago
 from lstm_jax.tasks.long_lag import fixed_distractors, random_distractors, random_lag
 from lstm_jax.tasks.reber import embedded_reber, from_pairs, from_set, reber, reber_sets, spell
 from lstm_jax.tasks.temporal_order import temporal_order
 from lstm_jax.tasks.two_sequence import two_sequence
 
 __all__ = [
+    "AND",
+    "XOR",
     "adding",
+    "delayed_logic",
     "embedded_reber",
     "fixed_distractors",
     "from_pairs",
@@ -32,11 +37,13 @@ __all__ = [
     "modern_adding",
     "modern_multiplication",
     "multiplication",
+    "parity",
     "random_distractors",
     "random_lag",
     "reber",
     "reber_sets",
     "spell",
+    "steps_ago",
     "temporal_order",
     "two_sequence",
 ]

@@ -174,3 +174,10 @@ def test_a_row_like_another_tries_what_was_chosen_there(tmp_path, trained):
     assert [names for names, seed, _ in trained if seed == 0] == first.chosen()
     assert {names for names, seed, _ in trained if seed} <= set(first.chosen())
     assert ("direct",) in first.chosen()  # a named reading is confirmed, too
+
+
+def test_what_is_taken_away_is_not_changed_besides():
+    assert not study._compatible(("no-recurrence",), "recurrent-0")
+    assert not study._compatible(("recurrent-0", "weights/2"), "no-recurrence")
+    assert not study._compatible(("no-recurrence",), "cells-heard")
+    assert study._compatible(("cells-heard",), "recurrent-0")

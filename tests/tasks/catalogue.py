@@ -25,6 +25,9 @@ RECIPES = {
     "5, no end markers": partial(tasks.multiplication, 100, end_markers=False),
     "6a": partial(tasks.temporal_order),
     "6b": partial(tasks.temporal_order, marks=3),
+    "xor": partial(tasks.delayed_logic, 40),
+    "parity": partial(tasks.parity, 30),
+    "steps ago": partial(tasks.steps_ago, 3, 11),
     "modern sum": partial(tasks.modern_adding, 100),
     "modern product": partial(tasks.modern_multiplication, 100),
 }

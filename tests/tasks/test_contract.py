@@ -14,7 +14,7 @@ from .catalogue import CATALOGUE, RECIPES
 from .samples import BLOCK, each, edited, lane, many
 
 AT_END = {"2b, end only", "2c", *(name for name in CATALOGUE if name[0] not in "12")}
-HELPERS = {"from_pairs", "reber_sets", "spell"}  # they make no Task
+HELPERS = {"AND", "XOR", "from_pairs", "reber_sets", "spell"}  # they make no Task
 single = cache(lambda task: jax.jit(task.sample))
 every = pytest.mark.parametrize("name", CATALOGUE)
 one_each = pytest.mark.parametrize("name", ["1", "2c", "3c", "4", "modern sum", "6a"])

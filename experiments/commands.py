@@ -86,7 +86,7 @@ def report(
     """Print what was measured beside what the paper says; reads result files only.
 
     Args:
-      table: a table of the paper, 3 to 9; by default all.
+      table: a table of the paper, or one of ours, 0 and 10; by default all.
       format: how to print it.
       json: as JSON.
       folder: where results/ is kept, by default experiments/.
@@ -96,7 +96,7 @@ def report(
     from experiments import results
 
     if table is not None and table not in reports.TITLES:
-        raise UserError(f"there is no result for table {table}; give one of 3 to 9")
+        raise UserError(f"there is no table {table}; give one of 0 to 10")
     listed = reports.lines(results.read_all(_folder(folder) / "results"), table)
     if json:
         return _tell(True, lambda: listed)

@@ -60,7 +60,7 @@ def curves(row: Row, reading: Reading, result: dict) -> Figure:
             ends = [*at[-1:], record["sequences"]], [*error[-1:], record["test"]["error"]]
             axes.loglog(*ends, color=COLORS[phase], alpha=0.5)
             axes.plot(record["sequences"], record["test"]["error"], ".", color=COLORS[phase])
-    axes.axvline(row.published.after, color="black", linestyle="--", label="paper, mean after")
+    _mark_published(axes, row, "paper, mean after")
     axes.set(xlabel="training sequences", ylabel="mean absolute error (dots: test)")
     axes.set_title(_title(row, result))
     _legend(axes)
@@ -73,12 +73,12 @@ def after(row: Row, reading: Reading, result: dict) -> Figure:
     found = sorted(r["reached"][-1] for r in result["records"] if r["phase"] == "solved")
     number = len(result["records"])
     share = np.arange(1, len(found) + 1) / number
-    right = max([*found, row.published.after]) * 1.3
+    right = max([*found, row.published.after or 1]) * 1.3
     axes.step([0, *found, right], [0, *share, len(found) / number], where="post", label="trials")
     axes.plot(found, np.zeros(len(found)), "|", color="tab:blue", markersize=14, clip_on=False)
     if found:
         axes.axvline(float(np.mean(found)), color="tab:blue", linestyle=":", label="our mean")
-    axes.axvline(row.published.after, color="black", linestyle="--", label="paper's mean")
+    _mark_published(axes, row, "paper's mean")
     if row.published.after_range:
         axes.axvspan(*row.published.after_range, color="black", alpha=0.07, label="paper's range")
     axes.set(xlabel="training sequences to success", ylabel="share of trials", ylim=(0, 1.03))
@@ -106,6 +106,11 @@ def at_work(row: Row, reading: Reading, trial: int, params: Any, seed: int = 0) 
     axes[-1, 0].set_xlabel("time step (circles: goals)")
     axes[0, 0].set_title(f"{row.name}, {row.title}: trial {trial} after training")
     return figure
+
+
+def _mark_published(axes, row: Row, label: str) -> None:
+    if row.published.after is not None:
+        axes.axvline(row.published.after, color="black", linestyle="--", label=label)
 
 
 def _goals(sequence: Sequence) -> list[tuple[int, int, float]]:

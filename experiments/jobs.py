@@ -49,7 +49,7 @@ class Job:
         """About how much work it is, to begin with the longest."""
         row = self.row
         hopeful = self.reading == solving(row)
-        sequences = row.published.after if hopeful else row.cap
+        sequences = (hopeful and row.published.after) or row.cap
         return sequences * row.task().steps * row.units * self.trials
 
 
@@ -89,7 +89,8 @@ def find_rows(names: Sequence[str]) -> list[Row]:
     """Rows by their names or in groups, in the order of the paper.
 
     Groups are tables (a number alone: 4 is Table 4, and experiment 4 is Table 7),
-    experiments (2c), `all` for all LSTM rows, and `rivals` for all others.
+    experiments (2c), `all` for the paper's LSTM rows, `rivals` for all others, and `limits`
+    for tasks that it talks about.
     """
     if not names:
         raise UserError("name a row (`python -m experiments list` shows them), or all")
@@ -102,7 +103,8 @@ def find_rows(names: Sequence[str]) -> list[Row]:
 
 def _words(row: Row) -> set[str]:
     experiment = set() if row.experiment.isdigit() else {row.experiment}
-    return {row.name, str(row.table), "rivals" if row.rival else "all"} | experiment
+    group = "rivals" if row.rival else "all"
+    return {row.name, str(row.table), row.experiment if row.table == 10 else group} | experiment
 
 
 def find_reading(row: Row, name: str) -> Reading:

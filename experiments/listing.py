@@ -43,7 +43,7 @@ def as_terminal() -> list[Table | str]:
             str(row.table),
             str(row.weight_count),
             str(row.trials),
-            f"{row.published.after:,}",
+            "" if row.published.after is None else f"{row.published.after:,}",
         )
     read = _table("Readings: --reading NAME", "reading", "for", "what it changes")
     for reading in (LITERAL, *READINGS):

@@ -38,7 +38,8 @@ GATES: tuple[Kind, ...] = ("input_gate", "output_gate")
 HIDDEN: tuple[Kind, ...] = ("cell", *GATES)
 
 
-def _cap(after: int, steps: int, window: int = 0) -> int:
+def _cap(after: int | None, steps: int, window: int = 0) -> int:
+    assert after is not None
     return after * (10 if steps <= 300 else 3) + window
 
 

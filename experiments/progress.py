@@ -13,7 +13,7 @@ from lstm_jax.trials import Progress
 def expected(job: Job, standing: Progress) -> float:
     """Training sequences that a job will probably take: the paper's mean, or its own if larger."""
     begun = max(standing.done + standing.running, 1)
-    mean = max(job.row.published.after, standing.sequences / begun)
+    mean = max(job.row.published.after or 0, standing.sequences / begun)
     return max(mean * standing.trials, standing.sequences)
 
 

@@ -47,6 +47,7 @@ _GATE_BIASES = {"untrained": ("cell",), "output_bias_trained": False}
 _X = "no bias is trained"
 _Y = "gate biases are trained, cell and output biases are not"
 _TANGENT = "output 1/2 + net/4"
+_FULL = "the full gradient instead of the truncated one"
 _ROW_5 = "rate 0.5, input-gate biases -3 and -6"
 
 LITERAL = _reading("literal", "the paper to the letter", *{row.experiment for row in ROWS.values()})
@@ -127,6 +128,15 @@ READINGS = (
         "5",
         activation=linear,
         input_gate=(-3, -6),
+    ),
+    _reading("full", _FULL, "6a", "limits", gradient="full"),
+    _reading(
+        "Y-full",
+        f"{_TANGENT}; {_Y}; {_FULL}",
+        "4",
+        activation=linearised_logistic,
+        gradient="full",
+        **_GATE_BIASES,
     ),
     _reading("X", _X, "3a", "6a", "6b", **_NO_BIAS),
     _reading("Y", _Y, "3a", "6a", "6b", **_GATE_BIASES),

@@ -26,6 +26,7 @@ TITLES = {
     7: "Table 7: 4, adding",
     8: "Table 8: 5, multiplication",
     9: "Table 9: 6, temporal order",
+    10: "Section 6: tasks that the paper talks about",
 }
 BEGIN = "<!-- python -m experiments report --into README.md -->"
 END = "<!-- end of the report -->"
@@ -132,6 +133,8 @@ def cells(line: dict) -> dict[str, str]:
 
 
 def _after(theirs: dict) -> str:
+    if theirs["after"] is None:
+        return ""
     return ("" if theirs["success"] != 0 else ">") + _count(theirs["after"])
 
 

@@ -17,7 +17,8 @@ class Published:
     """What the paper reports of a row, means over its trials; None where it is silent.
 
     Attributes:
-      after: training sequences until the (last) stopping criterion.
+      after: training sequences until the (last) stopping criterion; None for tasks that the
+        paper gives no figures of.
       first_after: the same for the first of two criteria, ST1 of Tables 4 and 5.
       wrong: wrong sequences in the test.
       fraction_wrong: the same as a fraction.
@@ -28,7 +29,7 @@ class Published:
         where `after` is when they were given up; None where it is "some fraction".
     """
 
-    after: int
+    after: int | None
     first_after: int | None = None
     wrong: int | None = None
     fraction_wrong: float | None = None

@@ -155,9 +155,11 @@ def _finish(job: Job, folder: Path, work: Path, records: list[dict], watch: _Wat
 def _says(job: Job, result: dict, path: Path, note: str) -> str:
     after = [r["reached"][-1] for r in result["records"] if r["phase"] == "solved"]
     mean = f", mean {np.mean(after):,.0f}" if after else ""
+    theirs = job.row.published.after
+    paper = "no figure in the paper" if theirs is None else f"paper {theirs:,}"
     return (
         f"{job.row.name} {job.reading.name}: {len(after)} of {job.trials} solved{mean} "
-        f"(paper {job.row.published.after:,}), {clock(result['seconds'])}, {shown(path)}{note}"
+        f"({paper}), {clock(result['seconds'])}, {shown(path)}{note}"
     )
 
 

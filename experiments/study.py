@@ -37,6 +37,13 @@ PAST, PAST_SCREENED = 4, 3  # times the published mean, beyond which a trial has
 Names = tuple[str, ...]
 
 
+def published(row: Row) -> int:
+    """The figure that a study tries to reproduce."""
+    if row.published.after is None:
+        raise UserError(f"the paper gives no figure for row {row.name} that could be reproduced")
+    return row.published.after
+
+
 class Fit(NamedTuple):
     """How a sample of trials compares with a published figure.
 
@@ -57,12 +64,13 @@ class Fit(NamedTuple):
 def fit(row: Row, entry: dict[str, Any], draws: int = 4000) -> Fit:
     """Compare what was found under a reading with the row's figures."""
     theirs, after = row.published, np.asarray(entry["after"], float)
+    mean = published(row)
     expected = 1.0 if theirs.success is None else theirs.success
     success = len(after) / entry["trials"]
     short = 2 * max(0.0, expected - success)
     if not len(after):
         return Fit(None, 0.0, False, 10.0)
-    ratio = float(after.mean()) / theirs.after
+    ratio = float(after.mean()) / mean
     every = np.concatenate([after, np.full(entry["trials"] - len(after), np.nan)])
     rng = np.random.default_rng(0)
     samples = every[rng.integers(len(every), size=(draws, row.trials))]
@@ -72,7 +80,7 @@ def fit(row: Row, entry: dict[str, Any], draws: int = 4000) -> Fit:
     low, high = np.percentile(means[number > 0], (2.5, 97.5))
     as_often = np.mean(number >= round(expected * row.trials)) >= 0.025
     rarely = np.mean(number <= round(expected * row.trials)) >= 0.025
-    reproduced = bool(low <= theirs.after <= high and as_often and rarely)
+    reproduced = bool(low <= mean <= high and as_often and rarely)
     return Fit(ratio, success, reproduced, abs(float(np.log(ratio))) + short)
 
 
@@ -103,6 +111,7 @@ class Study:
         largest: int = LARGEST,
         lanes: int = 0,
     ):
+        published(row)
         self.row, self.seed, self._deadline = row, seed, deadline
         self._screened, self._confirmed, self._largest = screened, confirmed, largest
         self._lanes = lanes
@@ -215,7 +224,7 @@ def train(
     """So many trials of a row under several changes, until `past` times the published mean."""
     reading = combine(row, names)
     lanes = Job(row, reading, trials, lanes=lanes).lanes
-    cap = min(row.cap, past * row.published.after + row.stop().uncounted)
+    cap = min(row.cap, past * published(row) + row.stop().uncounted)
     capped, began = replace(row, cap=cap, test=0), time.monotonic()
     records = run_trials(
         trial(capped, reading),
@@ -241,6 +250,6 @@ def says(row: Row, entry: dict[str, Any]) -> str:
     mean = f", mean {np.mean(after):,.0f}" if after else ""
     return (
         f"{row.name} {'+'.join(entry['changes']) or 'literal'}, seed {entry['seed']}: "
-        f"{len(after)} of {entry['trials']} solved{mean} (paper {row.published.after:,})"
+        f"{len(after)} of {entry['trials']} solved{mean} (paper {published(row):,})"
         f"{', reproduced' * found.reproduced}, {entry['seconds']:.0f} s"
     )

@@ -152,7 +152,9 @@ def _figures(records: list[dict]) -> dict[str, Any]:
 
 def table(found: dict) -> Table:
     """A sweep for the terminal."""
-    title = f"{found['row']} {found['reading']}, mean after in the paper {found['published']:,}"
+    title = f"{found['row']} {found['reading']}"
+    if found["published"]:
+        title += f", mean after in the paper {found['published']:,}"
     made = Table(title=title, title_justify="left")
     for head in ("rate", "weights", "input gates", "output gates", "solved", "mean after"):
         made.add_column(head, justify="right")

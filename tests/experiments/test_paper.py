@@ -17,7 +17,7 @@ from lstm_jax.losses import squared_error
 from lstm_jax.stopping import Judgement
 from lstm_jax.tasks import spell
 
-ROWS = {name: row for name, row in EVERY.items() if not row.rival}
+ROWS = {name: row for name, row in EVERY.items() if not row.rival and row.table < 10}
 
 # row: table, weights, trials, rate, initial range, input-gate and output-gate biases, after
 EXPECTED = {

@@ -158,7 +158,7 @@ def test_rows_by_name_table_and_experiment():
     assert [row.name for row in find_rows(["7"])] == ["4-100", "4-500", "4-1000"]
     names = ["2a-rtrl-4-1", "2a", "2b", "6a"]
     assert [row.name for row in find_rows(names[::-1])] == names
-    assert len(find_rows(["2c"])) == 9 and len(find_rows(["all", "rivals"])) == len(ROWS)
+    assert len(find_rows(["2c"])) == 9 and len(find_rows(["all", "rivals", "limits"])) == len(ROWS)
     assert not any(row.rival for row in find_rows(["all"]))
     with pytest.raises(UserError, match="no row is called"):
         find_rows(["12"])

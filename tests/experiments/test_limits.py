@@ -1,0 +1,43 @@
+"""Rows of tasks that the paper talks about: nets, rules and trials that fit together."""
+
+import jax
+import pytest
+
+from experiments.assembly import build, net, settings
+from experiments.jobs import describe, find_rows
+from experiments.limits import PARITY, TABLE_10
+from experiments.readings import readings
+from experiments.tables import ROWS
+from lstm_jax.gradients.bptt import bptt
+
+every = pytest.mark.parametrize("row", TABLE_10, ids=lambda row: row.name)
+
+
+@every
+def test_a_row_is_consistent(row):
+    task = row.task()
+    assert (task.inputs, task.outputs) == (row.inputs, row.outputs)
+    weights = jax.eval_shape(net(row).init, jax.random.key(0))
+    assert sum(leaf.size for leaf in jax.tree.leaves(weights)) == row.weight_count
+    assert row.published.after is None and row.published.success in (0.0, 1.0)
+
+
+def test_they_are_a_group_of_their_own():
+    assert find_rows(["limits"]) == list(TABLE_10)
+    assert not set(TABLE_10) & set(find_rows(["all"]))
+
+
+@every
+def test_it_learns_by_either_gradient(row):
+    offered = readings(row)
+    assert set(offered) == {"literal", "full"}
+    assert build(row, offered["full"])(settings(row)).rule is bptt
+    full = offered["full"].read(row)
+    changed = {k for k, v in describe(full).items() if v != describe(row)[k]}
+    assert changed == {"gradient"}
+
+
+def test_parity_is_guessed_with_the_net_that_learns_it():
+    guessed = ROWS["guess-parity-500"]
+    assert guessed.blocks == PARITY.blocks and guessed.weight_count == PARITY.weight_count
+    assert guessed.published.success == 1.0

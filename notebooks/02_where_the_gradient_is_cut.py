@@ -597,7 +597,7 @@ draw_lags()
 
 # %% [markdown]
 # At lag 0 nothing is cut: the paths that are dropped take a step back at least. Further back,
-# cells and input gates keep the greater part at every lag. For an output gate there is no lag: under
+# cells and input gates keep the greater part at every lag. For an output gate there is none: under
 # the cut it is told how it should have been open at the very step of the error, and nothing
 # else, not even one step earlier. All that it did for the other units of the hidden layer by
 # letting them hear the cells is dropped. That is the one place where the truncated gradient

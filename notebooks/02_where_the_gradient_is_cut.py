@@ -702,6 +702,7 @@ for (task_name, name), errors in error.items():
 for task_name, marks in (("hold", first), ("retrieve", last)):
     naive_asks, gated_asks = (asked[task_name, n][half].mean(axis=0) for n in ("naive", "gated"))
     assert ((naive_asks > 0) == (marks == 1)).all() and (gated_asks > -1e-3).all()
+    assert torn[task_name, "gated"][weight < 0.9].max() < 0.05
 
 
 # %%
@@ -732,10 +733,10 @@ draw_conflicts()
 
 # %% [markdown]
 # On the left, what the steps ask for on average (circles: naive; dots: gated). Without a gate it is
-# up where the value is to be stored or retrieved, and down at all other steps; with a gate no step
-# asks for less. So the naive weight comes to rest where the demands cancel, near 1/10, at a conflict of almost 1
-# and with nine tenths of the error left. With a gate the weight meets no conflict on its way to 1,
-# where the task is solved and what cancels is next to nothing.
+# up where the value is to be stored or retrieved, and down at all other steps; with a gate no
+# step pulls down to speak of. So the naive weight comes to rest where the demands cancel, near
+# 1/10, at a conflict of almost 1 and with nine tenths of the error left. With a gate the weight
+# meets no conflict on its way to 1, where the task is solved and what cancels is next to nothing.
 #
 # It is not for want of the marks. The naive unit may hear them too, with a weight of their own;
 # but it can only *add* them, and a gate multiplies. The best that any two weights do:

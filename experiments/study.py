@@ -3,10 +3,12 @@
 A row is trained literally, under every single change, under what its named readings
 change, and under pairs and larger sets built from what fitted best. The best of these
 are confirmed with more trials on fresh seeds; a figure chosen on some seeds is never
-reported from them. Everything tried is kept, `results/study/<row>.json`, as it comes, and
+reported from them. A reading is given up when no trial is solved by one and a half times
+the published mean. Everything tried is kept, `results/study/<row>.json`, as it comes, and
 a study started again goes on.
 """
 
+import contextlib
 import json
 import time
 from collections.abc import Iterator
@@ -26,13 +28,14 @@ from experiments.readings import readings
 from experiments.results import commit, versions
 from experiments.rows import Row
 from experiments.tables import ROWS
-from lstm_jax.trials import run_trials
+from lstm_jax.trials import Progress, run_trials
 
 SCREENED, CONFIRMED = 32, 200  # trials
 CONFIRM_SEED = 10_000  # seeds for confirming are those of the search plus this
 KEPT = 4  # how many of the best are built upon, and how many are confirmed
 LARGEST = 3  # changes in a set that is built
 PAST, PAST_SCREENED = 4, 3  # times the published mean, beyond which a trial has failed
+HOPELESS = 1.5  # times it, after which a reading under which no trial is solved is given up
 
 Names = tuple[str, ...]
 
@@ -218,6 +221,10 @@ def _compatible(names: Names, name: str) -> bool:
     return BY_NAME[name].about not in about and not absent
 
 
+class _Hopeless(Exception):
+    """Not one trial was solved in time."""
+
+
 def train(
     row: Row, names: Names, seed: int, trials: int, past: int, lanes: int = 0
 ) -> dict[str, Any]:
@@ -226,14 +233,23 @@ def train(
     lanes = Job(row, reading, trials, lanes=lanes).lanes
     cap = min(row.cap, past * published(row) + row.stop().uncounted)
     capped, began = replace(row, cap=cap, test=0), time.monotonic()
-    records = run_trials(
-        trial(capped, reading),
-        jax.random.key(seed),
-        trials,
-        settings=for_trials(capped, trials, reading),
-        lanes=lanes,
-        devices=1,
-    )
+    enough = min(lanes, trials) * (HOPELESS * published(row) + row.stop().uncounted)
+
+    def give_up(progress: Progress) -> None:
+        if not progress.solved and progress.sequences > enough:
+            raise _Hopeless
+
+    records = []
+    with contextlib.suppress(_Hopeless):
+        records = run_trials(
+            trial(capped, reading),
+            jax.random.key(seed),
+            trials,
+            settings=for_trials(capped, trials, reading),
+            lanes=lanes,
+            devices=1,
+            on_chunk=give_up,
+        )
     after = [r["reached"][-1] for r in records if r["phase"] == "solved"]
     return {
         "trials": trials,

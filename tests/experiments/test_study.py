@@ -181,3 +181,21 @@ def test_what_is_taken_away_is_not_changed_besides():
     assert not study._compatible(("recurrent-0", "weights/2"), "no-recurrence")
     assert not study._compatible(("no-recurrence",), "cells-heard")
     assert study._compatible(("cells-heard",), "recurrent-0")
+
+
+def test_a_reading_without_success_is_given_up(monkeypatch):
+    """Of a row that cannot succeed no trial goes on to its cap."""
+    row, seen = replace(ROWS["1-5"], rate=0.0, published=Published(200)), []
+    whole = study.run_trials
+
+    def watched(*args, on_chunk, **options):
+        def see(progress):
+            seen.append(progress.sequences)
+            on_chunk(progress)
+
+        return whole(*args, on_chunk=see, **options)
+
+    monkeypatch.setattr(study, "run_trials", watched)
+    found = study.train(row, (), 0, 2, past=400)
+    assert found["after"] == [] and found["cap"] == 80_000
+    assert 2 * 300 < seen[-1] < 2 * found["cap"]

@@ -130,6 +130,7 @@ READINGS = (
         input_gate=(-3, -6),
     ),
     _reading("full", _FULL, "6a", "limits", gradient="full"),
+    _reading("narrow", "initial weights between -0.1 and 0.1", "limits", weights=0.1),
     _reading(
         "Y-full",
         f"{_TANGENT}; {_Y}; {_FULL}",

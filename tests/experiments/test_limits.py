@@ -30,7 +30,7 @@ def test_they_are_a_group_of_their_own():
 @every
 def test_it_learns_by_either_gradient(row):
     offered = readings(row)
-    assert set(offered) == {"literal", "full"}
+    assert set(offered) == {"literal", "full", "narrow"}
     assert build(row, offered["full"])(settings(row)).rule is bptt
     full = offered["full"].read(row)
     changed = {k for k, v in describe(full).items() if v != describe(row)[k]}

@@ -12,7 +12,7 @@ import tyro
 from rich.console import Console
 
 from experiments import jobs
-from experiments.errors import UserError
+from experiments.errors import UserError, unknown
 from experiments.files import HERE, read_bytes, shown, write_text
 
 Count = Annotated[int | None, tyro.conf.arg(metavar="N")]
@@ -253,6 +253,39 @@ def study(
     )
 
 
+def claims(
+    names: tyro.conf.Positional[Annotated[tuple[str, ...], tyro.conf.arg(metavar="CLAIM")]] = (),
+    /,
+    budget: Seconds = None,
+    folder: Folder = None,
+    only_report: bool = False,
+    json: bool = False,
+) -> int:
+    """Put what the paper claims beside its tables to the test; trains what has no result yet.
+
+    Args:
+      names: names of claims; by default all.
+      budget: seconds for each job, after which it is put down to be taken up again.
+      folder: where results/ and runs/ are kept, by default experiments/.
+      only_report: train nothing.
+      json: as JSON.
+    """
+    jobs.check_numbers(budget=budget)
+    from experiments import claim_pages
+    from experiments.claims import CLAIMS
+    from experiments.lab import Lab
+
+    here = _folder(folder)
+    for name in names:
+        if name not in CLAIMS:
+            raise unknown("claim", name, CLAIMS)
+    for name in [] if only_report else names or CLAIMS:
+        claim_pages.keep(name, CLAIMS[name](Lab(here, budget)), here)
+    print(shown(claim_pages.write_page(here)), file=sys.stderr)
+    kept = claim_pages.read(here)
+    return _tell(json, lambda: kept, lambda: [claim_pages.as_text(kept)])
+
+
 def bench(
     lanes: tuple[int, ...] = (1, 10, 32),
     seconds: float = 2.0,
@@ -300,6 +333,7 @@ COMMANDS = {
     "figure": figure,
     "sweep": sweep,
     "study": study,
+    "claims": claims,
     "check": check,
     "bench": bench,
     "demo": demo,

@@ -1,0 +1,76 @@
+"""Where claims get their trials from: results that are there, or else training."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from experiments import jobs, results
+from experiments import sweep as sweeps
+from experiments.errors import UserError
+from experiments.jobs import Job
+from experiments.workers import run_here
+
+
+class Group(NamedTuple):
+    """The trials of one row under one reading.
+
+    Attributes:
+      solved: sequences to success of those that succeeded, in rising order.
+      trials: how many there are.
+      cap: sequences at which a trial has failed.
+    """
+
+    solved: list[int]
+    trials: int
+    cap: int
+
+    def __str__(self) -> str:
+        mean = f", mean {sum(self.solved) / len(self.solved):,.0f}" if self.solved else ""
+        return f"{len(self.solved)} of {self.trials}{mean}"
+
+
+def unfinished(what: str) -> UserError:
+    """The error for a budget that was too small."""
+    return UserError(f"the time for {what} was over; run it again to go on")
+
+
+class Lab:
+    """A results folder, and the means to fill it.
+
+    Args:
+      folder: holds `results/` and `runs/`.
+      budget_s: seconds for each job, or None.
+    """
+
+    def __init__(self, folder: Path, budget_s: float | None = None):
+        self.folder, self._budget = folder, budget_s
+
+    def compare(self, row: str, *readings: str) -> dict[str, Group]:
+        """The groups of one row by reading, trained if they have no result yet.
+
+        Raises:
+          UserError: the budget ended first.
+        """
+        return {reading: self._group(row, reading) for reading in readings}
+
+    def _group(self, name: str, reading: str) -> Group:
+        row = jobs.find_row(name)
+        read = jobs.find_reading(row, reading)
+        job = Job(row, read, row.trials)
+        path = self.folder / "results" / f"{job.name}.json"
+        if not path.exists():
+            run_here([job], self.folder, self._budget)
+        if not path.exists():
+            raise unfinished(job.name)
+        found = results.read(path)
+        solved = sorted(r["reached"][-1] for r in found["records"] if r["phase"] == "solved")
+        return Group(solved, found["trials"], read.read(row).cap)
+
+    def sweep(self, name: str, reading: str, grid: sweeps.Grid, trials: int = 10) -> Sequence[Any]:
+        """The points of a grid, `sweep.run`'s."""
+        row = jobs.find_row(name)
+        job = Job(row, jobs.find_reading(row, reading), trials, lanes=32)
+        points = sweeps.run_shown(job, grid, self.folder, self._budget)["points"]
+        if any(point["over"] < trials for point in points):
+            raise unfinished(f"the sweep of {job.name}")
+        return points

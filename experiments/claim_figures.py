@@ -7,6 +7,8 @@ import matplotlib
 matplotlib.use("agg")
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from experiments.lab import Group
@@ -50,7 +52,7 @@ def maps(swept: dict[str, Any]) -> Figure:
     figure, axes = plt.subplots(
         1, len(swept), figsize=(5.2 * len(swept), 4), squeeze=False, layout="constrained"
     )
-    image = None
+    shade = Normalize(0, 1)
     for ax, (row, points) in zip(axes[0], swept.items(), strict=True):
         rates = sorted({p["rate"] for p in points})
         biases = sorted({p["input_gate"][0] for p in points}, reverse=True)
@@ -60,11 +62,15 @@ def maps(swept: dict[str, Any]) -> Figure:
             share[at] = p["solved"] / p["over"]
             text = f"{p['mean']['value'] / 1000:.0f}k" if p["mean"] else "-"
             ax.text(at[1], at[0], text, ha="center", va="center", fontsize=8)
-        image = ax.imshow(share, vmin=0, vmax=1, cmap="Blues", alpha=0.7, aspect="auto")
+        ax.imshow(share, norm=shade, cmap="Blues", alpha=0.7, aspect="auto")
         ax.set_xticks(range(len(rates)), [f"{r:g}" for r in rates])
         ax.set_yticks(range(len(biases)), [f"{b:g}" for b in biases])
         ax.set(title=row, xlabel="learning rate", ylabel="input-gate biases")
-    figure.colorbar(image, ax=axes[0], label="share of trials solved (text: mean sequences)")
+    figure.colorbar(
+        ScalarMappable(shade, "Blues"),
+        ax=axes[0],
+        label="share of trials solved (text: mean sequences)",
+    )
     return figure
 
 

@@ -53,19 +53,16 @@ def truncation(lab: Lab) -> Shown:
 def output_gates(lab: Lab) -> Shown:
     """Without output gates the embedded Reber grammar is not learnt fast (Section 5.1).
 
-    All rows of Table 1 under the reading that solves them: later or more rarely in each, and
-    significantly so in all rows together.
+    All rows of Table 1 under the reading that solves them, by sequences to success, failures
+    last: a larger median, and a significant difference (Mann-Whitney), in each.
     """
     rows = [f"1-{i}" for i in range(1, 6)]
     found = {row: lab.compare(row, "S+T", "S+T-open") for row in rows}
     chances = {row: chance(*groups.values()) for row, groups in found.items()}
-    later = [
-        _middle(closed) < _middle(opened) for closed, opened in (f.values() for f in found.values())
-    ]
+    later = all(_middle(f["S+T"]) < _middle(f["S+T-open"]) for f in found.values())
     words = "; ".join(f"{row}: {_sides(found[row])}, p = {chances[row]:.2g}" for row in found)
-    return _successes(
-        found, all(later) and min(chances.values()) < SURE, words, {"chances": chances}
-    )
+    holds = later and max(chances.values()) < SURE
+    return _successes(found, holds, words, {"chances": chances})
 
 
 def broad_ranges(lab: Lab) -> Shown:
@@ -114,9 +111,8 @@ def counting(lab: Lab) -> Shown:
     """3 or 11 steps ago is learnt, 99 or 100 steps ago is not (Section 6, limitations)."""
     found = {row: lab.compare(row, "literal", "full") for row in ("steps-3-11", "steps-99-100")}
     easy, hard = (found[row]["literal"] for row in found)
-    return _successes(
-        found, 2 * len(easy.solved) > easy.trials and not hard.solved, _all_sides(found)
-    )
+    holds = 2 * len(easy.solved) > easy.trials and not hard.solved
+    return _successes(found, holds, _all_sides(found))
 
 
 def parity(lab: Lab) -> Shown:
@@ -180,9 +176,7 @@ def vanishing(lab: Lab) -> Shown:
     numbers, figure = flow.vanishing()
     ranges = numbers["ranges"]
     bounded = all(
-        m <= b
-        for one in ranges.values()
-        for m, b in zip(one["measured"], one["bound"], strict=True)
+        np.all(np.asarray(one["measured"]) <= np.asarray(one["bound"])) for one in ranges.values()
     )
     left = {limit: one["typical"][-1] for limit, one in ranges.items()}
     constant = set(numbers["carousel"]) == {1.0}
@@ -246,8 +240,8 @@ def rule(name: str) -> str:
 def chance(one: Group, other: Group) -> float:
     """P of the difference of two groups in sequences to success, failures last."""
     last = 1 + max(one.solved + other.solved, default=0)
-    ranked = [g.solved + [last] * (g.trials - len(g.solved)) for g in (one, other)]
-    return float(mannwhitneyu(*ranked).pvalue)
+    first, second = (g.solved + [last] * (g.trials - len(g.solved)) for g in (one, other))
+    return float(mannwhitneyu(first, second).pvalue)
 
 
 def _middle(group: Group) -> float:

@@ -243,6 +243,7 @@ def study(
             print(studies.says(row, entry), file=sys.stderr, flush=True)
     found = findings.studies(here / "results")
     listed, sets = findings.lines(found), findings.overall(found)
+    print(shown(findings.write_page(here / "results")), file=sys.stderr)
     if format == "markdown" and not json:
         print(findings.as_markdown(listed, sets))
         return 0

@@ -128,7 +128,8 @@ def test_findings_are_those_of_fresh_seeds(tmp_path, trained):
     assert {lines[k]["seed"] for k in ("best", "best single")} == {study.CONFIRM_SEED}
     assert lines["best"]["trials"] == 60
     sets = findings.overall(found)
-    assert sets[0] == {"changes": ["direct", "silent-0.1"], "rows": [ROW.name]}
+    assert sets[0]["changes"] == ["direct", "silent-0.1"] and sets[0]["rows"] == [ROW.name]
+    assert all(not (set(one["rows"]) & set(one["searched"])) for one in sets)
     text = findings.as_markdown(findings.lines(found), sets)
     assert "| 1-5 | best | direct+silent-0.1 | 60/60" in text
     assert json.loads(json.dumps(findings.lines(found)))

@@ -123,7 +123,8 @@ def rtrl_one_unit(weights: Tables, drawn: Drawn, rate: float) -> Tables:
 def bptt_one_unit(weights: Tables, drawn: Drawn, rate: float) -> Tables:
     """Backpropagation through time, once a sequence."""
     (hidden,), top = weights
-    ys, errors = [0.0], []
+    ys: list[Any] = [0.0]
+    errors: list[Array] = []
     for symbol, target in zip(drawn.inputs, drawn.targets, strict=True):
         ys.append(f(hidden[symbol] + hidden[-1] * ys[-1]))
         out = f(top[:, symbol] + top[:, -1] * ys[-1])

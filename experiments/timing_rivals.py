@@ -71,9 +71,10 @@ def bench(seconds: float) -> dict[str, Any]:
     Returns:
       What JSON can hold. Times are in nanoseconds per trial and step, `ns` by the clock and
       `cpu_ns` by the processor. `dense` by units and `one_unit` by p: of RTRL in `few_lanes`,
-      with `weights`, the sensitivities `carried` and those of `all` units to all weights.
-      `memory` by rule and steps, in bytes. `rivals` by row: `ours` in `lanes`, the loops by
-      name, and `ratios`, how many times as long as ours a loop takes.
+      with `weights`, the sensitivities `carried`, those of `all` units to all weights, and
+      the `multiplications` that carry them on. `memory` by rule and steps, in bytes.
+      `rivals` by row: `ours` in `lanes`; `loops` by name, or why there is none; and
+      `ratios`, how many times as long as ours a loop takes.
     """
     with one_core() as core:
         found: dict[str, Any] = {
@@ -120,17 +121,22 @@ def time_rtrl(row: Row, units: int, seconds: float) -> dict[str, Any]:
       seconds: how long it is timed.
     """
     say(f"RTRL, {row.name}")
-    weights, carried = numbers_carried(row)
-    timed = time_block(row, FEW_LANES, seconds)
-    return {**timed, "weights": weights, "carried": carried, "all": units * weights}
+    counted = numbers_carried(row)
+    every = {"all": units * counted["weights"]}
+    return {**time_block(row, FEW_LANES, seconds), **counted, **every}
 
 
-def numbers_carried(row: Row) -> tuple[int, int]:
-    """How many weights there are, and how many sensitivities to them `rtrl.stepwise` keeps."""
+def numbers_carried(row: Row) -> dict[str, int]:
+    """Weights, sensitivities that `rtrl.stepwise` carries, multiplications that it takes."""
     cell = net(row)
     params = jax.eval_shape(cell.init, jax.random.key(SEED))
     memory = jax.eval_shape(rtrl.stepwise(cell, squared_error).init, params)
-    return _size(params), _size(memory.weights)
+    carried = _size(memory.weights)
+    return {
+        "weights": _size(params),
+        "carried": carried,
+        "multiplications": _size(memory.state) * carried,  # ds(t)/ds(t-1) times each column
+    }
 
 
 def _size(tree: Any) -> int:
@@ -194,38 +200,42 @@ def loop_of(row: Row) -> str:
 
 def time_beside(row: Row, seconds: float) -> dict[str, Any]:
     """A row in lanes, and its loops."""
-    name, start = loop_of(row), tables(start_of(row))
-    sequences, rate = drawn(row), float(settings(row).rate)
-    found = {"ours": _ours(row, seconds)}
+    name, start = loop_of(row), tables(net(row).init(jax.random.key(SEED)))
+    rate, sequences, found = float(settings(row).rate), drawn(row), {}
+    ours = _ours(row, seconds)
     say(f"row {row.name}, NumPy")
-    learn = partial(_with_rate, loops.LOOPS[name], rate)
-    found["NumPy"] = time_loop(lambda: start, learn, sequences, seconds)
+    found["NumPy"] = time_loop(lambda: start, _at(rate, loops.LOOPS[name]), sequences, seconds)
+    if name in loops.TORCH:
+        found["torch"] = MISSING
     if name in loops.TORCH and find_spec("torch"):
         say(f"row {row.name}, torch")
-        learn = partial(_with_rate, loops.TORCH[name], rate)
         begin = partial(loops.torch_start, start, rate)
-        found["torch"] = time_loop(begin, learn, sequences, seconds)
-    return _compared(row, found, {} if name not in loops.TORCH else {"torch": MISSING})
+        found["torch"] = time_loop(begin, _at(rate, loops.TORCH[name]), sequences, seconds)
+    return _compared(row, ours, found)
 
 
-def _with_rate(learn: loops.Learn, rate: float, weights: Any, one: Drawn) -> Any:
-    return learn(weights, one, rate)
+def _at(rate: float, learn: loops.Learn) -> Callable[[Any, Drawn], Any]:
+    return lambda weights, one: learn(weights, one, rate)
 
 
 def time_guessing(row: Row, seconds: float) -> dict[str, Any]:
-    """Weights guessed until they are right; the loop has its own."""
-    random = np.random.default_rng(SEED)
-    found = {"ours": _ours(row, seconds)}
+    """Weights guessed until they are right; the loop draws its own."""
+    ours = _ours(row, seconds)
     say(f"row {row.name}, NumPy")
-    start = tables(start_of(row))
-    learn = partial(loops.guess, random=random)
-    found["NumPy"] = time_loop(lambda: start, learn, drawn(row), seconds)
-    return _compared(row, found)
+    start = tables(net(row).init(jax.random.key(SEED)))
+    learn = partial(loops.guess, random=np.random.default_rng(SEED))
+    return _compared(row, ours, {"NumPy": time_loop(lambda: start, learn, drawn(row), seconds)})
 
 
 def _ours(row: Row, seconds: float) -> dict[str, Any]:
     say(f"row {row.name}, {LANES} lanes")
     return time_block(row, LANES, seconds)
+
+
+def _compared(row: Row, ours: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+    assert row.rival
+    ratios = {n: round(t["ns"] / ours["ns"], 2) for n, t in found.items() if t != MISSING}
+    return {"method": row.rival.method, "ours": ours, "loops": found, "ratios": ratios}
 
 
 def time_loop(
@@ -242,18 +252,6 @@ def time_loop(
 
     steps = float(np.mean([length for _, length in sequences]))
     return fastest(start, run, seconds).per_step(1, steps)
-
-
-def _compared(row: Row, timed: dict[str, dict], missing: dict[str, str] | None = None):
-    ours = timed["ours"]["ns"]
-    ratios = {name: round(t["ns"] / ours, 2) for name, t in timed.items() if name != "ours"}
-    method = row.rival.method if row.rival else ""
-    return {"method": method, **(missing or {}), **timed, "ratios": ratios}
-
-
-def start_of(row: Row) -> Params:
-    """The first weights of a trial."""
-    return net(row).init(jax.random.key(SEED))
 
 
 def drawn(row: Row, number: int = DRAWN) -> list[tuple[Drawn, int]]:
@@ -324,7 +322,7 @@ def candidates(row: Row, most: int | None = None) -> Candidates:
     trial = make_cascade_trial(lambda _: experiment)
 
     def begin(key: Key) -> CascadeState:
-        return _halfway(experiment, trial.init(key), key)
+        return _halfway(experiment, trial.init(key, None), key)
 
     return Candidates(trial, begin, training)
 
@@ -360,7 +358,7 @@ def time_candidates(row: Row, seconds: float) -> dict[str, Any]:
     say(f"row {row.name}, {LANES} lanes in turn")
     steps = float(made.training.length.sum())  # of an epoch
     sample = fastest(lambda: begin(keys), advance, seconds)
-    found = {"ours": {**sample.per_step(LANES, steps), "steps": steps}}
+    ours, found = {**sample.per_step(LANES, steps), "steps": steps}, {}
     one = plain_cascade(jax.jit(made.begin)(keys[0]))
     for name, groups in {
         "NumPy": string_by_string(made.training),
@@ -368,7 +366,7 @@ def time_candidates(row: Row, seconds: float) -> dict[str, Any]:
     }.items():
         say(f"row {row.name}, {name}")
         found[name] = _time_epochs(one, groups, seconds).per_step(1, steps)
-    return _compared(row, found)
+    return _compared(row, ours, found)
 
 
 def _time_epochs(begun: Cascade, groups: list[Strings], seconds: float):

@@ -257,7 +257,7 @@ def bench(
       lanes: numbers of trials side by side.
       seconds: how long each is timed.
       peers: time the nets of other libraries too, where they are installed.
-      rivals: time the rivals of Tables 1 and 2 instead, in 32 lanes, beside plain loops; and
+      rivals: time the rivals of Tables 1 and 2 instead, in 16 lanes, beside plain loops; and
         what RTRL costs by units and by weights, what memory gradients take by steps.
       json: as JSON.
     """

@@ -49,8 +49,7 @@ from lstm_jax.training import Trial
 from lstm_jax.types import Key, Params, Rule, Sequence
 from lstm_jax.wiring import Readout
 
-LANES = 32  # as `run` has them for these rows
-FEW_LANES = 16
+LANES = 16  # in 32 the larger nets of Tables 1 and 2 outgrow the caches
 UNITS = (4, 8, 16, 32)
 SYMBOLS = (4, 10, 30, 100)  # p
 STEPS = (100, 1000, 10_000)
@@ -70,17 +69,16 @@ def bench(seconds: float) -> dict[str, Any]:
 
     Returns:
       What JSON can hold. Times are in nanoseconds per trial and step, `ns` by the clock and
-      `cpu_ns` by the processor. `dense` by units and `one_unit` by p: of RTRL in `few_lanes`,
+      `cpu_ns` by the processor. `dense` by units and `one_unit` by p: of RTRL in `lanes`,
       with `weights`, the sensitivities `carried`, those of `all` units to all weights, and
       the `multiplications` that carry them on. `memory` by rule and steps, in bytes.
-      `rivals` by row: `ours` in `lanes`; `loops` by name, or why there is none; and
+      `rivals` by row: `ours`; `loops` by name, or why there is none; and
       `ratios`, how many times as long as ours a loop takes.
     """
     with one_core() as core:
         found: dict[str, Any] = {
             "machine": machine(core),
             "seconds": seconds,
-            "few_lanes": FEW_LANES,
             "lanes": LANES,
             "dense": {str(n): time_rtrl(dense(n), n, seconds) for n in UNITS},
             "one_unit": {str(p): time_rtrl(long_lag("RTRL", p), p + 2, seconds) for p in SYMBOLS},
@@ -123,7 +121,7 @@ def time_rtrl(row: Row, units: int, seconds: float) -> dict[str, Any]:
     say(f"RTRL, {row.name}")
     counted = numbers_carried(row)
     every = {"all": units * counted["weights"]}
-    return {**time_block(row, FEW_LANES, seconds), **counted, **every}
+    return {**time_block(row, LANES, seconds), **counted, **every}
 
 
 def numbers_carried(row: Row) -> dict[str, int]:
@@ -201,7 +199,7 @@ def loop_of(row: Row) -> str:
 def time_beside(row: Row, seconds: float) -> dict[str, Any]:
     """A row in lanes, and its loops."""
     name, start = loop_of(row), tables(net(row).init(jax.random.key(SEED)))
-    rate, sequences, found = float(settings(row).rate), drawn(row), {}
+    rate, sequences, found = float(settings(row).rate), drawn(row, DRAWN), {}
     ours = _ours(row, seconds)
     say(f"row {row.name}, NumPy")
     found["NumPy"] = time_loop(lambda: start, _at(rate, loops.LOOPS[name]), sequences, seconds)
@@ -224,7 +222,9 @@ def time_guessing(row: Row, seconds: float) -> dict[str, Any]:
     say(f"row {row.name}, NumPy")
     start = tables(net(row).init(jax.random.key(SEED)))
     learn = partial(loops.guess, random=np.random.default_rng(SEED))
-    return _compared(row, ours, {"NumPy": time_loop(lambda: start, learn, drawn(row), seconds)})
+    return _compared(
+        row, ours, {"NumPy": time_loop(lambda: start, learn, drawn(row, DRAWN), seconds)}
+    )
 
 
 def _ours(row: Row, seconds: float) -> dict[str, Any]:
@@ -254,7 +254,7 @@ def time_loop(
     return fastest(start, run, seconds).per_step(1, steps)
 
 
-def drawn(row: Row, number: int = DRAWN) -> list[tuple[Drawn, int]]:
+def drawn(row: Row, number: int) -> list[tuple[Drawn, int]]:
     """Sequences of a row as the loops read them, and how many steps each of them has."""
     keys = jax.random.split(jax.random.key(SEED), number)
     many = jax.device_get(jax.jit(jax.vmap(row.task().sample))(keys))

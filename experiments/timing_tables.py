@@ -24,9 +24,9 @@ def table(found: dict[str, Any]) -> Table:
 def rivals_table(found: dict[str, Any]) -> Table:
     """The result of `timing_rivals.bench` likewise."""
     grid = Table.grid()
-    grid.add_row(f"A step of RTRL, every unit hearing all, {found['few_lanes']} lanes")
+    grid.add_row(f"A step of RTRL, every unit hearing all, {found['lanes']} lanes")
     grid.add_row(_costs(found["dense"], "units"))
-    grid.add_row(f"A step of RTRL, one recurrent unit (2a), {found['few_lanes']} lanes")
+    grid.add_row(f"A step of RTRL, one recurrent unit (2a), {found['lanes']} lanes")
     grid.add_row(_costs(found["one_unit"], "p"))
     grid.add_row("Working memory of a gradient, bytes by steps of the sequence")
     grid.add_row(_memory(found["memory"]))

@@ -162,6 +162,7 @@ def _by_rows(parts: NetInputs, params, memory: Sensitivities, x, carry, alive):
         return freeze(alive, add(p, slopes), p_tm1)
 
     def row_by_row(carry, slopes, alive, p_tm1):
+        # a row needs no other: what is carried goes through the caches once, and changes in place
         def body(u, p):
             row, slope = (_row(leaf, u) for leaf in (p, slopes))
             new = add(jax.tree.map(lambda leaf: _times(carry, leaf), row), slope)
@@ -230,7 +231,7 @@ def _at_once(matrix: Array, p: Array) -> Array:
 
 
 def _one_by_one(matrix: Array, p: Array) -> Array:
-    """Component after component: XLA's CPU backend adds up in place and over lanes at once.
+    """Component after component: XLA's CPU backend adds up in registers, over lanes at once.
 
     Its sums over an axis in the middle, of more than a few terms, are 5 to 50 times slower.
     """
@@ -245,4 +246,5 @@ def _one_by_one(matrix: Array, p: Array) -> Array:
     return lax.fori_loop(0, len(p), add, none)
 
 
-_MOST = 64  # terms of a sum that are written out
+# up to so many terms are written out: more of them take long to compile
+_MOST = 64

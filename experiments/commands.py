@@ -291,19 +291,27 @@ def bench(
     lanes: tuple[int, ...] = (1, 10, 32),
     seconds: float = 2.0,
     peers: bool = False,
+    rivals: bool = False,
     json: bool = False,
 ) -> int:
-    """Time the trials of row 4-100.
+    """Time the trials of row 4-100, or the methods that it is compared with.
 
     Args:
       lanes: numbers of trials side by side.
       seconds: how long each is timed.
       peers: time the nets of other libraries too, where they are installed.
+      rivals: time the rivals of Tables 1 and 2 instead, in 16 lanes, beside plain loops; and
+        what RTRL costs by units and by weights, what memory gradients take by steps.
       json: as JSON.
     """
     jobs.check_numbers(seconds=seconds, **{f"lanes {n}": n for n in lanes})
-    from experiments import timing, timing_tables
+    if rivals and peers:
+        raise UserError("--rivals has plain loops for peers; give one of --rivals and --peers")
+    from experiments import timing, timing_rivals, timing_tables
 
+    if rivals:
+        compared = timing_rivals.bench(seconds)
+        return _tell(json, lambda: compared, lambda: [timing_tables.rivals_table(compared)])
     found = timing.bench(tuple(lanes), seconds, peers)
     return _tell(json, lambda: found, lambda: [timing_tables.table(found)])
 

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from experiments.assembly import Settings, build, for_trials
+from experiments.assembly import Settings, build, for_trials, trial
 from experiments.jobs import Job
 from experiments.readings import LITERAL
 from experiments.rows import Row
@@ -74,6 +74,9 @@ def engine(row: Row, width: int, rule: Rule | None = None, cap: int | None = Non
 
 
 def _trial(row: Row, rule: Rule | None, cap: int | None) -> Trial:
+    if row.rival and row.rival.trial:
+        return trial(row)
+
     def experiment(numbers: Settings) -> Experiment:
         built = build(row)(numbers)
         return built._replace(rule=rule or built.rule, cap=cap or built.cap, test=0)
@@ -165,7 +168,7 @@ def bench(lanes: tuple[int, ...], seconds: float, peers: bool) -> dict[str, Any]
             found["peers"] = time_peers(lanes, seconds)
     found["ratios"] = ratios(found)
     found["machine"]["load_after"] = load()
-    _say("")
+    say("")
     return found
 
 
@@ -175,7 +178,7 @@ def time_peers(lanes: tuple[int, ...], seconds: float) -> dict[str, Any]:
 
     found = {}
     for name in PEERS:
-        _say(name)
+        say(name)
         found[name] = time_peer(name, lanes, seconds)
     return found
 
@@ -191,7 +194,7 @@ class Blocks:
         """A trial in every lane."""
         asked = (width, row.name, rule)
         if asked not in self._timed:
-            _say(f"row {row.name}, {width} lanes" + (f", {rule}" if rule else ""))
+            say(f"row {row.name}, {width} lanes" + (f", {rule}" if rule else ""))
             by = RULES[rule] if rule else None
             self._timed[asked] = time_block(row, width, self._seconds, by)
         return self._timed[asked]
@@ -225,7 +228,7 @@ def time_ours(lanes: tuple[int, ...], seconds: float) -> dict[str, Any]:
         "lengths": {str(T): blocks.full(WIDTH, ROWS[f"4-{T}"]) for T in LENGTHS},
         "symbols": {f"{q}-{p}": blocks.full(WIDTH, with_symbols(q, p)) for q, p in SYMBOLS},
     }
-    _say(f"{' and '.join(map(str, REFILLED))} trials")
+    say(f"{' and '.join(map(str, REFILLED))} trials")
     return {**found, "refilled": time_refilled(REFILLED, 2 * seconds, blocks.full(WIDTH))}
 
 
@@ -243,7 +246,7 @@ def ratios(found: dict[str, Any]) -> dict[str, dict[str, float]]:
     return {name: to_ours(timed) for name, timed in others.items()}
 
 
-def _say(what: str) -> None:
+def say(what: str) -> None:
     """What is being timed, for a person who waits."""
     if sys.stderr.isatty():
         print(f"\r\x1b[Ktiming {what}" if what else "\r\x1b[K", end="", file=sys.stderr, flush=True)

@@ -1,9 +1,11 @@
-"""The result of `timing.bench` as tables for a person."""
+"""The results of `timing.bench` and `timing_rivals.bench` as tables for a person."""
 
 from typing import Any
 
 from rich import box
 from rich.table import Table
+
+from experiments.timing_rivals import exponents
 
 
 def table(found: dict[str, Any]) -> Table:
@@ -15,15 +17,72 @@ def table(found: dict[str, Any]) -> Table:
     grid.add_row(_other_numbers(found))
     grid.add_row(f"Longer sequences and more symbols, {found['width']} lanes")
     grid.add_row(_other_tasks(found))
-    at = found["machine"]
+    _add_machine(grid, found["machine"], list(found["ours"].values()))
+    return grid
+
+
+def rivals_table(found: dict[str, Any]) -> Table:
+    """The result of `timing_rivals.bench` likewise."""
+    grid = Table.grid()
+    grid.add_row(f"A step of RTRL, every unit hearing all, {found['lanes']} lanes")
+    grid.add_row(_costs(found["dense"], "units"))
+    grid.add_row(f"A step of RTRL, one recurrent unit (2a), {found['lanes']} lanes")
+    grid.add_row(_costs(found["one_unit"], "p"))
+    grid.add_row("Working memory of a gradient, bytes by steps of the sequence")
+    grid.add_row(_memory(found["memory"]))
+    grid.add_row(
+        f"Nanoseconds per trial and step: ours in {found['lanes']} lanes, plain loops one trial "
+        "at a time (how many times ours)"
+    )
+    grid.add_row(_beside(found["rivals"]))
+    ours = [*found["dense"].values(), *(timed["ours"] for timed in found["rivals"].values())]
+    _add_machine(grid, found["machine"], ours)
+    return grid
+
+
+def _costs(timed: dict[str, dict], size: str) -> Table:
+    """By size; e where a column goes from line to line with the size to the power of e."""
+    columns = {"weights": "weights", "all": "units x weights", "carried": "carried"}
+    made = _table(size, *columns.values(), "multiplications", "e", "ns", "e")
+    work = {n: t["multiplications"] for n, t in timed.items()}
+    in_theory, measured = (
+        ["", *map("{:.1f}".format, exponents(by_size))]
+        for by_size in (work, {n: t["ns"] for n, t in timed.items()})
+    )
+    for (n, t), *both in zip(timed.items(), in_theory, measured, strict=True):
+        numbers = [f"{t[name]:,}" for name in (*columns, "multiplications")]
+        made.add_row(n, *numbers, both[0], _cell(t), both[1])
+    return made
+
+
+def _memory(memory: dict[str, dict[str, int]]) -> Table:
+    made = _table("", *(f"{int(T):,} steps" for T in next(iter(memory.values()))))
+    for rule, by_steps in memory.items():
+        made.add_row(rule, *(f"{number:,}" for number in by_steps.values()))
+    return made
+
+
+def _beside(rivals: dict[str, dict]) -> Table:
+    loops = list(dict.fromkeys(name for timed in rivals.values() for name in timed["loops"]))
+    made = _table("row", "method", "ours", *loops)
+    for row, timed in rivals.items():
+        cells = [_loop_cell(timed["loops"].get(name), timed["ours"]) for name in loops]
+        made.add_row(row, timed["method"], _cell(timed["ours"]), *cells)
+    return made
+
+
+def _loop_cell(timed: dict | str | None, ours: dict) -> str:
+    return timed if isinstance(timed, str) else _cell(timed, ours)
+
+
+def _add_machine(grid: Table, at: dict[str, Any], ours: list[dict]) -> None:
     grid.add_row(
         f"{at['cpu']}, core {at['core']} of {at['cores']}, {at['date']}, load average "
         f"{at['load']} before, {at['load_after']} after; jax {at['versions']['jax']}"
     )
     grid.add_row(f"XLA flags: {at['flags'] or 'none'}")
-    if (share := min(t["cpu_ns"] / t["ns"] for t in found["ours"].values())) < 0.9:
+    if (share := min(t["cpu_ns"] / t["ns"] for t in ours)) < 0.9:
         grid.add_row(f"Not a quiet core: {share:.0%} of it at worst; see cpu_ns of --json.")
-    return grid
 
 
 def _compared(found: dict[str, Any]) -> Table:

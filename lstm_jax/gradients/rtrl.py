@@ -16,7 +16,7 @@ all parameters are had from their Jacobian, at a higher cost and with the same r
 """
 
 from collections.abc import Callable
-from functools import partial
+from functools import partial, reduce
 from typing import Any, NamedTuple
 
 import jax
@@ -135,22 +135,48 @@ def _advance(net: Cell, params, memory: Sensitivities, x, alive) -> Sensitivitie
     """p(t) from p(t-1); lanes that are not alive stay."""
     s_tm1, rebuild = _vector(memory.state)
     carry = _jacobian(lambda s: _vector(net.step(params, rebuild(s), x)[0])[0], s_tm1)
-    p = jax.tree.map(lambda p_tm1: _times(carry, p_tm1), memory.weights)
-    parts = net.net_inputs
-    if parts is None:
-        p = jax.tree.map(jnp.add, p, _by_params(net, params, memory.state, x))
-    else:
-        p = _add_sources(parts, params, memory.state, x, p)
     state, _ = net.step(params, memory.state, x)
-    return freeze(alive, Sensitivities(state, p), memory)
+    if net.net_inputs is None:
+        p = jax.tree.map(lambda p_tm1: _times(carry, p_tm1), memory.weights)
+        p = jax.tree.map(jnp.add, p, _by_params(net, params, memory.state, x))
+        return freeze(alive, Sensitivities(state, p), memory)
+    p = _by_rows(net.net_inputs, params, memory, x, carry, alive)
+    return Sensitivities(freeze(alive, state, memory.state), p)
 
 
-def _add_sources(parts: NetInputs, params, state, x, p):
-    """Plus ds(t)/dnet(t) x sources(t): every weight acts through the net input of its row."""
-    net = parts.combine(parts.weights(params), state, x)
-    slopes = _jacobian(lambda net: _vector(parts.fire(net, state))[0], net)
-    rows = parts.accumulate(jax.tree.map(_merged, p), _merged(slopes), state, x)
-    return jax.tree.map(lambda r, leaf: r.reshape(leaf.shape), rows, p)
+def _by_rows(parts: NetInputs, params, memory: Sensitivities, x, carry, alive):
+    """p(t) where every weight acts through the net input of its row.
+
+    That is ds(t)/ds(t-1) p(t-1) plus ds(t)/dnet(t) x sources(t); lanes that are not alive stay.
+    """
+    net = parts.combine(parts.weights(params), memory.state, x)
+    slopes = _jacobian(lambda net: _vector(parts.fire(net, memory.state))[0], net)
+    alive = jnp.broadcast_to(alive, net.shape[1:])
+
+    def add(p, slopes):
+        rows = parts.accumulate(jax.tree.map(_merged, p), _merged(slopes), memory.state, x)
+        return jax.tree.map(lambda r, leaf: r.reshape(leaf.shape), rows, p)
+
+    def all_rows(carry, slopes, alive, p_tm1):
+        p = jax.tree.map(lambda leaf: _times(carry, leaf), p_tm1)
+        return freeze(alive, add(p, slopes), p_tm1)
+
+    def row_by_row(carry, slopes, alive, p_tm1):
+        # a row needs no other: what is carried goes through the caches once, and changes in place
+        def body(u, p):
+            row, slope = (_row(leaf, u) for leaf in (p, slopes))
+            new = add(jax.tree.map(lambda leaf: _times(carry, leaf), row), slope)
+            new = freeze(alive, new, row)
+            return jax.tree.map(lambda a, r: lax.dynamic_update_slice_in_dim(a, r, u, 1), p, new)
+
+        return lax.fori_loop(0, slopes.shape[1], body, p_tm1)
+
+    given = carry, slopes, alive, memory.weights
+    return lax.platform_dependent(*given, cpu=row_by_row, default=all_rows)
+
+
+def _row(tree, u):
+    return jax.tree.map(lambda leaf: lax.dynamic_slice_in_dim(leaf, u, 1, 1), tree)
 
 
 def _merged(values: Array) -> Array:
@@ -205,10 +231,12 @@ def _at_once(matrix: Array, p: Array) -> Array:
 
 
 def _one_by_one(matrix: Array, p: Array) -> Array:
-    """Component after component: XLA's CPU backend adds up in place and over lanes at once.
+    """Component after component: XLA's CPU backend adds up in registers, over lanes at once.
 
     Its sums over an axis in the middle, of more than a few terms, are 5 to 50 times slower.
     """
+    if len(p) <= _MOST:
+        return reduce(jnp.add, [matrix[:, k] * p[k] for k in range(len(p))])
 
     def add(k, total):
         column = lax.dynamic_index_in_dim(matrix, k, 1, keepdims=False)
@@ -216,3 +244,7 @@ def _one_by_one(matrix: Array, p: Array) -> Array:
 
     none = jnp.zeros((len(matrix), *p.shape[1:]), p.dtype)
     return lax.fori_loop(0, len(p), add, none)
+
+
+# up to so many terms are written out: more of them take long to compile
+_MOST = 64

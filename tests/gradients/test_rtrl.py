@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from lstm_jax.cells.simple import SimpleState, elman, fully_recurrent, jordan
-from lstm_jax.gradients.bptt import bptt
+from lstm_jax.gradients.bptt import bptt, windowed
 from lstm_jax.gradients.forward import own_weights
 from lstm_jax.gradients.rtrl import rtrl, stepwise
 from lstm_jax.losses import squared_error
@@ -313,3 +313,15 @@ def test_whose_weights_they_are():
     matrix = (jnp.ones((2, 3)),)  # as many columns as lanes
     assert own_weights(matrix, (3,))[0][0].shape == (2, 3, 3)
     assert own_weights(own_weights(matrix, (3,))[0], (3,))[0][0].shape == (2, 3, 3)
+
+
+def test_units_too_many_to_be_written_out(x64):
+    units = 66
+    net, random = fully_recurrent(INPUTS, units, OUTPUTS), np.random.default_rng(0)
+    params = jax.tree.map(lambda w: 3 * w, net.init(KEY))
+    inputs, targets = random.random((STEPS, INPUTS)), random.random((STEPS, OUTPUTS))
+    sequence = to_sequence(inputs, targets, np.ones(STEPS, bool))
+    carried, back = (jax.jit(rule(net, squared_error))(params, sequence) for rule in (rtrl, bptt))
+    assert_close(carried.grads, back.grads, 1e-10)
+    short = jax.jit(windowed(2)(net, squared_error))(params, sequence)  # control
+    assert gap(short.grads.from_context, back.grads.from_context) > 1e-6

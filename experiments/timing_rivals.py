@@ -1,0 +1,411 @@
+"""Speed of the rivals: the laws of their costs, and each of them beside a plain loop.
+
+`bench` measures in one run and on one core what a step of RTRL costs, by the units of a
+net that is recurrent throughout and by the weights of one with a single recurrent unit;
+what memory gradients take, by the length of the sequence; and the methods of Tables 1 and
+2, and guessing, as `run_trials` runs them, with drawing, learning and stopping rule, beside
+loops that do the same for one trial (`loops`). The loops get their sequences drawn beforehand,
+and unpadded. `timing_tables` shows what `bench` returns.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from importlib.util import find_spec
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from experiments import loops
+from experiments.assembly import net, settings
+from experiments.loops import Cascade, Drawn, Strings
+from experiments.paper import reber_set_pairs
+from experiments.peers import MISSING
+from experiments.rivals import chunker_net, chunking, one_unit
+from experiments.rows import Rival, Row
+from experiments.stopwatch import fastest, load, machine, one_core
+from experiments.tables import ROWS
+from experiments.timing import ROW, SEED, say, time_block
+from lstm_jax.cascade_correlation import (
+    CascadeExperiment,
+    CascadeState,
+    Regime,
+    at_lane,
+    make_cascade_trial,
+    stack_sets,
+)
+from lstm_jax.cascade_correlation.pool import draw_pool
+from lstm_jax.cascade_correlation.trial import CANDIDATES
+from lstm_jax.cells.simple import fully_recurrent
+from lstm_jax.chunker import TwoNets
+from lstm_jax.gradients import bptt, rtrl, truncated
+from lstm_jax.losses import squared_error
+from lstm_jax.tasks import adding, fixed_distractors
+from lstm_jax.training import Trial
+from lstm_jax.types import Key, Params, Rule, Sequence
+from lstm_jax.wiring import Readout
+
+LANES = 16  # in 32 the larger nets of Tables 1 and 2 outgrow the caches
+UNITS = (4, 8, 16, 32)
+SYMBOLS = (4, 10, 30, 100)  # p
+STEPS = (100, 1000, 10_000)
+KEPT: dict[str, Rule] = {"rtrl": rtrl.rtrl, "online": truncated.online, "bptt": bptt.bptt}
+ROWS_BESIDE = (
+    *("1-rtrl-3", "1-rtrl-12", "1-elman", "2a-rtrl-4-1", "2a-rtrl-10-1", "2a-rtrl-100-1"),
+    *("2a-chunker-4-1", "2a-chunker-100-1", "2a-bptt-4-1", "2a-bptt-100-1"),
+)
+DRAWN = 256  # sequences that a loop goes through again and again
+
+
+def bench(seconds: float) -> dict[str, Any]:
+    """Measure everything, on one core; some minutes at two seconds a program.
+
+    Args:
+      seconds: for each program, which is compiled before.
+
+    Returns:
+      What JSON can hold. Times are in nanoseconds per trial and step, `ns` by the clock and
+      `cpu_ns` by the processor. `dense` by units and `one_unit` by p: of RTRL in `lanes`,
+      with `weights`, the sensitivities `carried`, those of `all` units to all weights, and
+      the `multiplications` that carry them on. `memory` by rule and steps, in bytes.
+      `rivals` by row: `ours`; `loops` by name, or why there is none; and
+      `ratios`, how many times as long as ours a loop takes.
+    """
+    with one_core() as core:
+        found: dict[str, Any] = {
+            "machine": machine(core),
+            "seconds": seconds,
+            "lanes": LANES,
+            "dense": {str(n): time_rtrl(dense(n), n, seconds) for n in UNITS},
+            "one_unit": {str(p): time_rtrl(long_lag("RTRL", p), p + 2, seconds) for p in SYMBOLS},
+            "memory": {rule: {str(T): scratch(rule, T) for T in STEPS} for rule in KEPT},
+            "rivals": {name: time_beside(find(name), seconds) for name in ROWS_BESIDE},
+        }
+        found["rivals"]["guess-3a-100-3"] = time_guessing(ROWS["guess-3a-100-3"], seconds)
+        found["rivals"]["1-rcc"] = time_candidates(ROWS["1-rcc"], seconds)
+    found["machine"]["load_after"] = load()
+    say("")
+    return found
+
+
+# ---------------------------------------------------------------- laws
+
+
+def dense(units: int) -> Row:
+    """RTRL at every step of units that all hear one another; sequences are those of adding."""
+    method = Rival("RTRL", units, partial(fully_recurrent, 2, units, 1), rtrl.stepwise)
+    return replace(
+        ROW,
+        name=f"rtrl-{units}",
+        task=partial(adding, 20),
+        blocks=(),
+        input_gate=None,
+        every_step=True,
+        rate=0.01,
+        rival=method,
+    )
+
+
+def time_rtrl(row: Row, units: int, seconds: float) -> dict[str, Any]:
+    """A step of RTRL, and how many numbers it carries along.
+
+    Args:
+      row: learns by `rtrl.stepwise`.
+      units: all units that are no inputs.
+      seconds: how long it is timed.
+    """
+    say(f"RTRL, {row.name}")
+    counted = numbers_carried(row)
+    every = {"all": units * counted["weights"]}
+    return {**time_block(row, LANES, seconds), **counted, **every}
+
+
+def numbers_carried(row: Row) -> dict[str, int]:
+    """Weights, sensitivities that `rtrl.stepwise` carries, multiplications that it takes."""
+    cell = net(row)
+    params = jax.eval_shape(cell.init, jax.random.key(SEED))
+    memory = jax.eval_shape(rtrl.stepwise(cell, squared_error).init, params)
+    carried = _size(memory.weights)
+    return {
+        "weights": _size(params),
+        "carried": carried,
+        "multiplications": _size(memory.state) * carried,  # ds(t)/ds(t-1) times each column
+    }
+
+
+def _size(tree: Any) -> int:
+    return sum(leaf.size for leaf in jax.tree.leaves(tree))
+
+
+def exponents(costs: dict[str, float]) -> list[float]:
+    """Between successive sizes: e where the cost goes with the size to the power of e.
+
+    Example:
+      >>> exponents({"2": 16.0, "4": 256.0, "8": 256.0})
+      [4.0, 0.0]
+    """
+    points = [(math.log(float(size)), math.log(cost)) for size, cost in costs.items()]
+    return [
+        round((cost - cost_before) / (size - size_before), 2)
+        for (size_before, cost_before), (size, cost) in pairwise(points)
+    ]
+
+
+def scratch(rule: str, steps: int) -> int:
+    """Bytes of working memory for the gradient of a sequence, beside weights and sequence."""
+    cell, task = net(ROW), adding(100)
+    params = jax.eval_shape(cell.init, jax.random.key(SEED))
+    sequence = jax.eval_shape(task.sample, jax.random.key(SEED))
+    inputs = jax.ShapeDtypeStruct((steps, *sequence.inputs.shape[1:]), sequence.inputs.dtype)
+    learn = jax.jit(KEPT[rule](cell, squared_error))
+    analysis = learn.lower(params, sequence._replace(inputs=inputs)).compile().memory_analysis()
+    assert analysis, "a backend that tells"
+    return analysis.temp_size_in_bytes
+
+
+# ---------------------------------------------------------------- rivals beside loops
+
+
+def find(name: str) -> Row:
+    """A row of the tables, or one of experiment 2a with another number of distractors."""
+    if name in ROWS:
+        return ROWS[name]
+    _, method, p, _ = name.split("-")
+    return long_lag({"rtrl": "RTRL", "bptt": "BPTT"}.get(method, method), int(p))
+
+
+def long_lag(method: str, p: int) -> Row:
+    """Experiment 2a with any number of distractors, rate 1."""
+    row = ROWS[f"2a-{method.lower()}-100-1"]
+    assert row.rival
+    rival = replace(row.rival, net=partial(one_unit, p + 1))
+    if method == "chunker":
+        rival = replace(rival, net=partial(chunker_net, p + 1), rule=chunking(p + 1).rule)
+    name = f"2a-{method.lower()}-{p}-1"
+    task = partial(fixed_distractors, p)
+    return replace(row, name=name, task=task, inputs=p + 1, outputs=p + 1, rival=rival)
+
+
+def loop_of(row: Row) -> str:
+    """The name of the loop that does the same."""
+    assert row.rival
+    return f"{row.rival.method}{', one unit' if row.rival.units == 1 else ''}"
+
+
+def time_beside(row: Row, seconds: float) -> dict[str, Any]:
+    """A row in lanes, and its loops."""
+    name, start = loop_of(row), tables(net(row).init(jax.random.key(SEED)))
+    rate, sequences, found = float(settings(row).rate), drawn(row, DRAWN), {}
+    ours = _ours(row, seconds)
+    say(f"row {row.name}, NumPy")
+    found["NumPy"] = time_loop(lambda: start, _at(rate, loops.LOOPS[name]), sequences, seconds)
+    if name in loops.TORCH:
+        found["torch"] = MISSING
+    if name in loops.TORCH and find_spec("torch"):
+        say(f"row {row.name}, torch")
+        begin = partial(loops.torch_start, start, rate)
+        found["torch"] = time_loop(begin, _at(rate, loops.TORCH[name]), sequences, seconds)
+    return _compared(row, ours, found)
+
+
+def _at(rate: float, learn: loops.Learn) -> Callable[[Any, Drawn], Any]:
+    return lambda weights, one: learn(weights, one, rate)
+
+
+def time_guessing(row: Row, seconds: float) -> dict[str, Any]:
+    """Weights guessed until they are right; the loop draws its own."""
+    ours = _ours(row, seconds)
+    say(f"row {row.name}, NumPy")
+    start = tables(net(row).init(jax.random.key(SEED)))
+    learn = partial(loops.guess, random=np.random.default_rng(SEED))
+    return _compared(
+        row, ours, {"NumPy": time_loop(lambda: start, learn, drawn(row, DRAWN), seconds)}
+    )
+
+
+def _ours(row: Row, seconds: float) -> dict[str, Any]:
+    say(f"row {row.name}, {LANES} lanes")
+    return time_block(row, LANES, seconds)
+
+
+def _compared(row: Row, ours: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+    assert row.rival
+    ratios = {n: round(t["ns"] / ours["ns"], 2) for n, t in found.items() if t != MISSING}
+    return {"method": row.rival.method, "ours": ours, "loops": found, "ratios": ratios}
+
+
+def time_loop(
+    start: Callable[[], Any],
+    learn: Callable[[Any, Drawn], Any],
+    sequences: list[tuple[Drawn, int]],
+    seconds: float,
+) -> dict[str, Any]:
+    """Sequence after sequence, one trial; steps are counted as in lanes, padding is not."""
+
+    def run(weights: Any, number: int) -> None:
+        for i in range(number):
+            weights = learn(weights, sequences[i % len(sequences)][0])
+
+    steps = float(np.mean([length for _, length in sequences]))
+    return fastest(start, run, seconds).per_step(1, steps)
+
+
+def drawn(row: Row, number: int) -> list[tuple[Drawn, int]]:
+    """Sequences of a row as the loops read them, and how many steps each of them has."""
+    keys = jax.random.split(jax.random.key(SEED), number)
+    many = jax.device_get(jax.jit(jax.vmap(row.task().sample))(keys))
+    return [_unpadded(jax.tree.map(lambda leaf, i=i: leaf[i], many)) for i in range(number)]
+
+
+def _unpadded(one: Sequence) -> tuple[Drawn, int]:
+    length = int(one.length)
+    told = length if len(one.mask) == 1 else int(one.mask.sum())
+    return Drawn(np.asarray(one.inputs[:told]), np.asarray(one.targets[:told], float)), length
+
+
+def tables(params: Params) -> Any:
+    """Parameters as the loops have them: a table for each layer, a row for each unit."""
+    if isinstance(params, TwoNets):
+        return tuple(map(tables, params))
+    if isinstance(params, Readout):
+        return _table(params.cell), _table((params.from_inputs, params.from_cell, params.bias))
+    return (_table(params),)
+
+
+def _table(leaves: Any) -> np.ndarray:
+    units = len(leaves[0])
+    columns = [np.asarray(leaf, float).reshape(units, -1) for leaf in leaves]
+    return np.concatenate(columns, axis=1)
+
+
+# ---------------------------------------------------------------- cascade-correlation
+
+NEVER = 2**30
+
+
+class Candidates(NamedTuple):
+    """Cascade-correlation where candidates learn and go on learning.
+
+    Attributes:
+      trial: as `make_cascade_trial` has it.
+      begin: `key -> CascadeState` without lanes.
+      training: the set of strings.
+    """
+
+    trial: Trial
+    begin: Callable[[Key], CascadeState]
+    training: Sequence
+
+
+def candidates(row: Row, most: int | None = None) -> Candidates:
+    """The trial of a row with half of its units, in the candidates' phase for good.
+
+    Args:
+      row: of cascade-correlation.
+      most: the most hidden units there can be; by default the row's.
+    """
+    assert row.rival
+    pair = [jax.tree.map(lambda leaf: leaf[0], strings) for strings in reber_set_pairs(row.pairs)]
+    training, test = (at_lane(strings, 0) for strings in stack_sets([(pair[0], pair[1])]))
+    experiment = CascadeExperiment(
+        training,
+        test,
+        inputs=row.inputs,
+        units=most or row.rival.units,
+        candidates=Regime(epsilon=1.0, patience=NEVER, change=0.03, limit=NEVER),
+        cap=NEVER,
+    )
+    trial = make_cascade_trial(lambda _: experiment)
+
+    def begin(key: Key) -> CascadeState:
+        return _halfway(experiment, trial.init(key, None), key)
+
+    return Candidates(trial, begin, training)
+
+
+def _halfway(experiment: CascadeExperiment, state: CascadeState, key: Key) -> CascadeState:
+    """With half of the units there can be, of any weights, and candidates for the next one."""
+    most, half = experiment.units, experiment.units // 2
+    for_units, for_pool = jax.random.split(key)
+
+    def draw(key: Key, rows: int):
+        return draw_pool(key, rows, experiment.inputs, most, half)
+
+    def there(rows):
+        return jnp.where(jnp.arange(most).reshape(-1, *[1] * (rows.ndim - 1)) < half, rows, 0)
+
+    cell = jax.tree.map(there, draw(for_units, most))
+    cell = cell._replace(from_units=cell.from_units * jnp.tri(most, k=-1))
+    return state._replace(
+        params=state.params._replace(cell=cell),
+        candidates=draw(for_pool, experiment.pool),
+        progress=state.progress._replace(quit=jnp.full_like(state.progress.quit, NEVER)),
+        units=state.units + half,
+        learning=jnp.full_like(state.learning, CANDIDATES),
+    )
+
+
+def time_candidates(row: Row, seconds: float) -> dict[str, Any]:
+    """An epoch of the candidates; by loops string by string, and all strings as one array."""
+    made = candidates(row)
+    keys = jax.random.split(jax.random.key(SEED), LANES)
+    begin = jax.jit(jax.vmap(made.begin, out_axes=-1))
+    advance = jax.jit(made.trial.advance, donate_argnums=0)
+    say(f"row {row.name}, {LANES} lanes in turn")
+    steps = float(made.training.length.sum())  # of an epoch
+    sample = fastest(lambda: begin(keys), advance, seconds)
+    ours, found = {**sample.per_step(LANES, steps), "steps": steps}, {}
+    one = plain_cascade(jax.jit(made.begin)(keys[0]))
+    for name, groups in {
+        "NumPy": string_by_string(made.training),
+        "NumPy, strings at once": [all_strings(made.training)],
+    }.items():
+        say(f"row {row.name}, {name}")
+        found[name] = _time_epochs(one, groups, seconds).per_step(1, steps)
+    return _compared(row, ours, found)
+
+
+def _time_epochs(begun: Cascade, groups: list[Strings], seconds: float):
+    def run(net: Cascade, epochs: int) -> None:
+        for _ in range(epochs):
+            net = loops.candidates(net, groups)
+
+    return fastest(lambda: begun, run, seconds)
+
+
+def plain_cascade(state: CascadeState) -> Cascade:
+    """The same net as the loops have it; without lanes."""
+    number, params = int(state.units), state.params
+    cell = [_unit(params.cell, u, u) for u in range(number)]
+    pool = np.stack([_unit(state.candidates, u, number) for u in range(len(state.candidates.bias))])
+    top = _table((params.bias, params.from_inputs, params.from_cell[:, :number]))
+    return Cascade(cell, top, pool, np.zeros_like(pool), np.zeros_like(pool))
+
+
+def _unit(rows: Any, u: int, older: int) -> np.ndarray:
+    """Bias, inputs, older units, itself."""
+    parts = rows.bias[u, None], rows.from_inputs[u], rows.from_units[u, :older]
+    return np.concatenate([*parts, rows.from_itself[u, None]], dtype=float)
+
+
+def all_strings(many: Sequence) -> Strings:
+    """A set of strings, side by side on the last axis, padded."""
+    symbols = np.moveaxis(np.eye(many.targets.shape[1])[np.asarray(many.inputs)], -1, 0)
+    heard = np.concatenate([np.ones_like(symbols[:1]), symbols])
+    targets = np.moveaxis(np.asarray(many.targets, float), 1, 0)
+    return Strings(heard, targets, np.asarray(many.mask))
+
+
+def string_by_string(many: Sequence) -> list[Strings]:
+    """Every string by itself, without padding."""
+    padded = all_strings(many)
+    told = padded.mask.sum(axis=0)
+
+    def one(i: int) -> Strings:
+        return Strings(*(leaf[..., : told[i], i : i + 1] for leaf in padded))
+
+    return [one(i) for i in range(len(told))]

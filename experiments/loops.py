@@ -27,6 +27,9 @@ class Drawn(NamedTuple):
     targets: Array
 
 
+Learn = Callable[[Any, Drawn, float], Any]
+
+
 def f(net: Array) -> Array:
     """The logistic, which never overflows in this form."""
     return 0.5 + 0.5 * np.tanh(0.5 * net)
@@ -191,166 +194,6 @@ def guess(
     return tuple(random.uniform(-limit, limit, table.shape) for table in weights)
 
 
-# ---------------------------------------------------------------- cascade-correlation
-
-
-class Strings(NamedTuple):
-    """Strings side by side, or a single one: `(..., time, strings)`.
-
-    Attributes:
-      heard: `(1 + inputs, time, strings)`, 1 for the bias and one-hot inputs.
-      targets: `(outputs, time, strings)`.
-      mask: `(time, strings)`, where there is a target.
-    """
-
-    heard: Array
-    targets: Array
-    mask: Array
-
-
-class Cascade(NamedTuple):
-    """A net that has some hidden units, and candidates for the next one.
-
-    A unit reads 1, the inputs, the units before it and itself, in this order.
-
-    Attributes:
-      units: weights of each hidden unit.
-      top: `(outputs, 1 + inputs + units)`.
-      pool: `(candidates, 1 + inputs + units + 1)`.
-      step, slope: quickprop's memory, shaped like the pool.
-    """
-
-    units: list[Array]
-    top: Array
-    pool: Array
-    step: Array
-    slope: Array
-
-
-def candidates(net: Cascade, groups: list[Strings], epsilon=1.0, mu=2.0) -> Cascade:
-    """An epoch of all candidates over the training set, in groups of any number of strings."""
-    heard = [_with_units(net.units, strings.heard) for strings in groups]
-    residuals = [_residual(net.top, *pair) for pair in zip(heard, groups, strict=True)]
-    values = [_values(net.pool[:, -1], np.tensordot(net.pool[:, :-1], h, 1)) for h in heard]
-    cases = sum(int(strings.mask.sum()) for strings in groups)
-    mean = np.sum([r.sum(axis=(1, 2)) for r in residuals], axis=0) / cases
-    size = np.sum([np.sum(r**2) for r in residuals])
-    centred = [
-        (r - mean[:, None, None]) * strings.mask
-        for r, strings in zip(residuals, groups, strict=True)
-    ]
-    pairs = list(zip(values, centred, strict=True))
-    covariances = np.sum([np.tensordot(v, e, ((1, 2), (1, 2))) for v, e in pairs], axis=0)
-    slope = np.zeros_like(net.pool)
-    for h, (v, e) in zip(heard, pairs, strict=True):
-        slope -= _climb(net.pool[:, -1], h, v, np.tensordot(np.sign(covariances), e, 1) / size)
-    step = _quickprop(epsilon / (cases * len(heard[0])), mu, slope, net.slope, net.step)
-    return net._replace(pool=net.pool + step, step=step, slope=slope)
-
-
-def _with_units(units: list[Array], heard: Array) -> Array:
-    for weights in units:
-        values = _values(weights[-1:], np.tensordot(weights[None, :-1], heard, 1))
-        heard = np.concatenate([heard, values])
-    return heard
-
-
-def _values(itself: Array, net: Array) -> Array:
-    """Activations of units that hear nothing but their net input and themselves."""
-    values, v = np.empty_like(net), np.zeros_like(net[:, 0])
-    for t in range(net.shape[1]):
-        v = f(net[:, t] + itself[:, None] * v) - 0.5
-        values[:, t] = v
-    return values
-
-
-def _residual(top: Array, heard: Array, strings: Strings) -> Array:
-    y = f(np.tensordot(top, heard, 1))
-    return strings.mask * (y - strings.targets) * (y * (1 - y) + 0.1)
-
-
-def _climb(itself: Array, heard: Array, values: Array, by_value: Array) -> Array:
-    """The slope of the score by every weight of every candidate, backwards through time."""
-    e, after = np.empty_like(values), np.zeros_like(values[:, 0])
-    for t in reversed(range(values.shape[1])):
-        after = (0.25 - values[:, t] ** 2) * (by_value[:, t] + itself[:, None] * after)
-        e[:, t] = after
-    by_itself = np.sum(e[:, 1:] * values[:, :-1], axis=(1, 2))
-    others = np.tensordot(e, heard, ((1, 2), (1, 2)))
-    return np.concatenate([others, by_itself[:, None]], axis=1)
-
-
-def _quickprop(epsilon: float, mu: float, slope: Array, before: Array, step: Array) -> Array:
-    """Fahlman's rule without decay: to the minimum of a parabola, or mu times the last step."""
-    way = np.sign(step)
-    far = way * (slope - mu / (1 + mu) * before) <= 0
-    minimum = step * slope / np.where(far, 1.0, before - slope)
-    downhill = (way == 0) | (way * slope < 0)
-    return np.where(far, mu * step, minimum) - np.where(downhill, epsilon * slope, 0)
-
-
-# ---------------------------------------------------------------- the same in torch
-
-
-class Torch(NamedTuple):
-    """Weights that torch changes in place, and what changes them."""
-
-    weights: tuple[Any, ...]
-    optimizer: Any
-
-
-def torch_start(weights: Tables, rate: float) -> Torch:
-    """Tables for the loops below."""
-    import torch
-
-    torch.set_num_threads(1)
-    made = tuple(torch.tensor(table, requires_grad=True) for table in weights)
-    return Torch(made, torch.optim.SGD(made, lr=rate))
-
-
-def torch_elman(net: Torch, drawn: Drawn, rate: float) -> Torch:
-    """`elman` by automatic differentiation; `rate` is the optimizer's already."""
-    import torch
-
-    (hidden, top), optimizer = net
-    context = torch.zeros(len(hidden), dtype=hidden.dtype)
-    inputs, targets = _tensors(hidden, drawn)
-    for x, target in zip(inputs, targets, strict=True):
-        y_hidden = torch.sigmoid(hidden @ torch.cat([x, context]))
-        loss = 0.5 * torch.sum((target - torch.sigmoid(top @ y_hidden)) ** 2)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        context = y_hidden.detach()
-    return net
-
-
-def torch_bptt_one_unit(net: Torch, drawn: Drawn, rate: float) -> Torch:
-    """`bptt_one_unit` by automatic differentiation; `rate` is the optimizer's already."""
-    import torch
-
-    (hidden, top), optimizer = net
-    y, rows = torch.zeros(1, dtype=hidden.dtype), []
-    inputs, targets = _tensors(hidden, drawn)
-    for x in inputs:
-        y = torch.sigmoid(hidden @ torch.cat([x, y]))
-        rows.append(torch.cat([x, y]))
-    outputs = torch.sigmoid(torch.stack(rows) @ top.T)
-    loss = 0.5 * torch.sum((targets - outputs) ** 2)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
-    return net
-
-
-def _tensors(hidden: Any, drawn: Drawn) -> tuple[Any, Any]:
-    import torch
-
-    symbols = torch.eye(hidden.shape[1] - len(hidden), dtype=hidden.dtype)
-    return symbols[drawn.inputs.tolist()], torch.tensor(drawn.targets, dtype=hidden.dtype)
-
-
-Learn = Callable[[Any, Drawn, float], Any]
 LOOPS: dict[str, Learn] = {
     "RTRL": rtrl,
     "RTRL, one unit": rtrl_one_unit,
@@ -358,4 +201,3 @@ LOOPS: dict[str, Learn] = {
     "BPTT, one unit": bptt_one_unit,
     "chunker, one unit": chunker,
 }
-TORCH: dict[str, Learn] = {"Elman": torch_elman, "BPTT, one unit": torch_bptt_one_unit}

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments import loops, timing_rivals
+from experiments import loops, loops_cascade, loops_torch, timing_cascade, timing_rivals
 from experiments.assembly import build, net, settings
 from experiments.tables import ROWS
 from lstm_jax.learning import Weights, learn
@@ -73,8 +73,8 @@ def test_a_loop_learns_what_ours_learns(name):
 @pytest.mark.skipif(not find_spec("torch"), reason="torch is not installed")
 def test_a_loop_of_torch_learns_the_same(name):
     first, last, rate, sequences = ours(name)
-    loop = loops.TORCH[timing_rivals.loop_of(timing_rivals.find(name))]
-    found = go(loop, loops.torch_start(first, rate), sequences, rate)
+    loop = loops_torch.TORCH[timing_rivals.loop_of(timing_rivals.find(name))]
+    found = go(loop, loops_torch.torch_start(first, rate), sequences, rate)
     assert gap([w.detach().numpy() for w in found.weights], list(last)) < CLOSE
 
 
@@ -114,18 +114,18 @@ def test_candidates_climb_as_ours_do():
     row = ROWS["1-rcc"]
     row.task()  # as above
     with jax.enable_x64(True):
-        made = timing_rivals.candidates(row, most=4)
+        made = timing_cascade.candidates(row, most=4)
         state = jax.jit(made.begin)(jax.random.key(0))
-        begun = timing_rivals.plain_cascade(state)
-        after = timing_rivals.plain_cascade(jax.jit(made.trial.advance)(state, EPOCHS))
-        strings = timing_rivals.string_by_string(made.training)
-        together = [timing_rivals.all_strings(made.training)]
+        begun = timing_cascade.plain_cascade(state)
+        after = timing_cascade.plain_cascade(jax.jit(made.trial.advance)(state, EPOCHS))
+        strings = timing_cascade.string_by_string(made.training)
+        together = [timing_cascade.all_strings(made.training)]
     assert len(begun.units) == 2 and np.all(after.pool != begun.pool)
 
     def climb(**options):
         climbed = begun
         for _ in range(EPOCHS):
-            climbed = loops.candidates(climbed, **options)
+            climbed = loops_cascade.candidates(climbed, **options)
         return gap(climbed.pool - begun.pool, after.pool - begun.pool)
 
     assert climb(groups=together) < 1e-8 and climb(groups=strings) < 1e-8

@@ -1,0 +1,161 @@
+"""Commands that ask further than the tables: grids, readings, claims."""
+
+import sys
+import time
+from typing import Literal
+
+from experiments import jobs
+from experiments.commands.common import (
+    Biases,
+    Claims,
+    Count,
+    Folder,
+    Name,
+    Numbers,
+    Row,
+    Rows,
+    Seconds,
+    home,
+    tell,
+)
+from experiments.errors import unknown
+from experiments.files import shown
+
+
+def sweep(
+    row: Row,
+    /,
+    rate: Numbers = (),
+    weights: Numbers = (),
+    input_gate_bias: Biases = (),
+    output_gate_bias: Biases = (),
+    trials: int = 10,
+    reading: str = "literal",
+    seed: int = 0,
+    lanes: int = 32,
+    devices: int = 1,
+    budget: Seconds = None,
+    folder: Folder = None,
+    json: bool = False,
+) -> int:
+    """Train a row under every combination of the values given, all in one call.
+
+    Args:
+      row: name of a row.
+      rate: learning rates.
+      weights: initial weights are drawn from [-X, X].
+      input_gate_bias: initial biases, one for all blocks (-3) or one a block (-3,-6).
+      output_gate_bias: the same for output gates.
+      trials: how many for every combination.
+      reading: name of a reading.
+      seed: of all randomness.
+      lanes: trials side by side on a device.
+      devices: split the CPU into so many devices, or use so many accelerators.
+      budget: seconds after which it is put down to be taken up again.
+      folder: where runs/ is kept, by default experiments/.
+      json: as JSON.
+    """
+    jobs.check_numbers(trials=trials, lanes=lanes, devices=devices, budget=budget)
+    found = jobs.find_row(row)
+    job = jobs.Job(found, jobs.find_reading(found, reading), trials, seed, lanes, devices)
+    from experiments import sweep as sweeps
+
+    grid = sweeps.Grid(
+        rate,
+        weights,
+        sweeps.biases(input_gate_bias, "--input-gate-bias"),
+        sweeps.biases(output_gate_bias, "--output-gate-bias"),
+    )
+    swept = sweeps.run_shown(job, grid, home(folder), budget)
+    return tell(json, lambda: swept, lambda: [sweeps.table(swept)])
+
+
+def study(
+    rows: Rows = (),
+    /,
+    trials: int = 32,
+    confirm: int = 200,
+    like: Name = None,
+    largest: int = 3,
+    seed: int = 0,
+    lanes: Count = None,
+    budget: Seconds = None,
+    folder: Folder = None,
+    only_report: bool = False,
+    format: Literal["terminal", "markdown"] = "terminal",
+    json: bool = False,
+) -> int:
+    """Search for the readings that reproduce rows; started again it goes on.
+
+    Args:
+      rows: LSTM rows as `run` takes them.
+      trials: of every reading that is tried.
+      confirm: trials on fresh seeds for those that fitted best.
+      like: try what the study of this row chose, instead of a search; for long rows.
+      largest: changes in the largest sets that the search builds.
+      seed: of all randomness.
+      lanes: trials side by side; by default 16, or 32 for more than 16 trials.
+      budget: seconds for each row.
+      folder: where results/ is kept, by default experiments/.
+      only_report: train nothing.
+      format: how to print what was found.
+      json: as JSON.
+    """
+    jobs.check_numbers(trials=trials, confirm=confirm, largest=largest, lanes=lanes, budget=budget)
+    if like is not None:
+        jobs.find_row(like)
+    from experiments import findings
+    from experiments import study as studies
+
+    here = home(folder)
+    for row in [] if only_report else jobs.find_rows(rows):
+        if row.rival:
+            continue  # there is one way only to read them
+        deadline = time.monotonic() + budget if budget else float("inf")
+        one = studies.Study(row, here, seed, trials, confirm, deadline, like, largest, lanes or 0)
+        for entry in one.run():
+            print(studies.says(row, entry), file=sys.stderr, flush=True)
+    found = findings.studies(here / "results")
+    listed, sets = findings.lines(found), findings.overall(found)
+    print(shown(findings.write_page(here / "results")), file=sys.stderr)
+    if format == "markdown" and not json:
+        print(findings.as_markdown(listed, sets))
+        return 0
+    return tell(
+        json,
+        lambda: {"rows": listed, "sets": sets},
+        lambda: [findings.table(listed)],
+    )
+
+
+def claims(
+    names: Claims = (),
+    /,
+    budget: Seconds = None,
+    folder: Folder = None,
+    only_report: bool = False,
+    json: bool = False,
+) -> int:
+    """Put what the paper claims beside its tables to the test; trains what has no result yet.
+
+    Args:
+      names: names of claims; by default all.
+      budget: seconds for each job, after which it is put down to be taken up again.
+      folder: where results/ and runs/ are kept, by default experiments/.
+      only_report: train nothing.
+      json: as JSON.
+    """
+    jobs.check_numbers(budget=budget)
+    from experiments import claim_pages
+    from experiments.claims import CLAIMS
+    from experiments.lab import Lab
+
+    here = home(folder)
+    for name in names:
+        if name not in CLAIMS:
+            raise unknown("claim", name, CLAIMS)
+    for name in [] if only_report else names or CLAIMS:
+        claim_pages.keep(name, CLAIMS[name](Lab(here, budget)), here)
+    print(shown(claim_pages.write_page(here)), file=sys.stderr)
+    kept = claim_pages.read(here)
+    return tell(json, lambda: kept, lambda: [claim_pages.as_text(kept)])

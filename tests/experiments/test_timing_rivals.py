@@ -100,7 +100,7 @@ def faked(monkeypatch):
     monkeypatch.setattr(timing_rivals, "find_spec", lambda name: None)
     monkeypatch.setattr(
         timing_rivals,
-        "time_candidates",
+        "time_cascade",
         lambda row, seconds: {
             "method": "RCC",
             "ours": fake_block(row, 1, seconds),

@@ -132,8 +132,9 @@ class Study:
                 yield from self._try(names, self.seed + CONFIRM_SEED, self._confirmed)
 
     def chosen(self) -> list[Names]:
-        """What is to be confirmed: the best sets, the best single change, the named readings."""
-        return list(dict.fromkeys([*self.best(KEPT), *self.best(1, changes=1), *named(self.row)]))
+        """What is to be confirmed: the best sets and change, named readings, the literal one."""
+        best = [*self.best(KEPT), *self.best(1, changes=1)]
+        return list(dict.fromkeys([*best, *named(self.row), ()]))
 
     def best(self, number: int, changes: int | None = None) -> list[Names]:
         """The sets of changes (of so many) that fitted best on the seeds of the search."""

@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter
 
 from experiments.lab import Group
 
@@ -35,6 +36,7 @@ def successes(found: dict[str, dict[str, Group]]) -> Figure:
             x, y = [0, *group.solved, right], [0, *share, len(group.solved) / group.trials]
             ax.step(x, y, where="post", color=f"C{i}", label=reading)
         ax.set(title=row, xlim=(0, right), ylim=(-0.03, 1.03), xlabel="training sequences")
+        ax.xaxis.set_major_formatter(EngFormatter(sep=""))
         ax.legend(fontsize="small")
     for ax in axes.flat[len(found) :]:
         ax.set_axis_off()

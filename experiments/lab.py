@@ -45,21 +45,27 @@ class Lab:
     def __init__(self, folder: Path, budget_s: float | None = None):
         self.folder, self._budget = folder, budget_s
 
-    def compare(self, row: str, *readings: str) -> dict[str, Group]:
+    def compare(self, row: str, *readings: str, trials: int | None = None) -> dict[str, Group]:
         """The groups of one row by reading, trained if they have no result yet.
+
+        Args:
+          row: its name.
+          readings: their names.
+          trials: how many, apart from the results of the tables; None for those.
 
         Raises:
           UserError: the budget ended first.
         """
-        return {reading: self._group(row, reading) for reading in readings}
+        return {reading: self._group(row, reading, trials) for reading in readings}
 
-    def _group(self, name: str, reading: str) -> Group:
+    def _group(self, name: str, reading: str, trials: int | None) -> Group:
         row = jobs.find_row(name)
         read = jobs.find_reading(row, reading)
-        job = Job(row, read, row.trials)
-        path = self.folder / "results" / f"{job.name}.json"
+        job = Job(row, read, trials or row.trials)
+        home = self.folder / "runs" / f"claims-{trials}" if trials else self.folder
+        path = home / "results" / f"{job.name}.json"
         if not path.exists():
-            run_here([job], self.folder, self._budget)
+            run_here([job], home, self._budget)
         if not path.exists():
             raise unfinished(job.name)
         found = results.read(path)

@@ -49,13 +49,14 @@ def test_every_claim_has_a_sentence_and_a_name_of_its_own():
 
 
 def test_groups_that_are_alike_do_not_differ(tmp_path, no_training):
+    apart = tmp_path / "runs" / "claims-100"
     for row, readings in {"6a": ("literal", "full"), "4-100": ("Y", "Y-full")}.items():
         for seed, reading in enumerate(readings):
-            put(tmp_path, row, reading, around(30_000, seed=seed))
+            put(apart, row, reading, around(30_000, seed=seed))
     shown = claims.truncation(Lab(tmp_path))
     assert shown.holds and shown.numbers["chances"]["6a"] > claims.SURE
     assert "20 of 20" in shown.words and json.loads(json.dumps(shown.numbers))
-    put(tmp_path, "6a", "full", around(90_000))  # control
+    put(apart, "6a", "full", around(90_000))  # control
     assert not claims.truncation(Lab(tmp_path)).holds
 
 

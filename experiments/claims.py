@@ -46,9 +46,7 @@ def truncation(lab: Lab) -> Shown:
     pairs = {"6a": ("literal", "full"), "4-100": ("Y", "Y-full")}
     found = {row: lab.compare(row, *readings, trials=100) for row, readings in pairs.items()}
     chances = {row: chance(*groups.values()) for row, groups in found.items()}
-    ratios = {
-        row: float(np.divide(*map(_middle, groups.values()))) for row, groups in found.items()
-    }
+    ratios = {row: _ratio(*groups.values()) for row, groups in found.items()}
     words = "; ".join(
         f"{row}: {_sides(groups)}, medians {ratios[row]:.2f} to 1, p = {chances[row]:.2g}"
         for row, groups in found.items()
@@ -254,6 +252,10 @@ def chance(one: Group, other: Group) -> float:
 def _middle(group: Group) -> float:
     """Median sequences to success, failures last."""
     return float(np.median(group.solved + [np.inf] * (group.trials - len(group.solved))))
+
+
+def _ratio(one: Group, other: Group) -> float:
+    return _middle(one) / _middle(other)
 
 
 def _exponent(at: Any, values: Any) -> float:

@@ -187,7 +187,6 @@ def _guessing(row: Row) -> Row:
         name=f"guess-{row.name}",
         table=0,
         experiment=f"{row.experiment} guessed",
-        published=Published(None) if row is PARITY else row.published,
         title=f"weights guessed: {row.title}",
         trials=20,
         rival=rival,

@@ -19,7 +19,7 @@ def test_a_row_is_consistent(row):
     assert (task.inputs, task.outputs) == (row.inputs, row.outputs)
     weights = jax.eval_shape(net(row).init, jax.random.key(0))
     assert sum(leaf.size for leaf in jax.tree.leaves(weights)) == row.weight_count
-    assert row.published.after is None and row.published.success in (0.0, 1.0)
+    assert row.published.after is None
 
 
 def test_they_are_a_group_of_their_own():
@@ -40,4 +40,3 @@ def test_it_learns_by_either_gradient(row):
 def test_parity_is_guessed_with_the_net_that_learns_it():
     guessed = ROWS["guess-parity-500"]
     assert guessed.blocks == PARITY.blocks and guessed.weight_count == PARITY.weight_count
-    assert guessed.published.success == 1.0

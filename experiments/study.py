@@ -8,7 +8,6 @@ the published mean. Everything tried is kept, `results/study/<row>.json`, as it 
 a study started again goes on.
 """
 
-import contextlib
 import json
 import time
 from collections.abc import Iterator
@@ -234,14 +233,13 @@ def train(
     lanes = Job(row, reading, trials, lanes=lanes).lanes
     cap = min(row.cap, past * published(row) + row.stop().uncounted)
     capped, began = replace(row, cap=cap, test=0), time.monotonic()
-    enough = min(lanes, trials) * (HOPELESS * published(row) + row.stop().uncounted)
+    enough = int(HOPELESS * published(row)) + row.stop().uncounted
 
     def give_up(progress: Progress) -> None:
-        if not progress.solved and progress.sequences > enough:
+        if not progress.solved and progress.sequences > enough * min(lanes, trials):
             raise _Hopeless
 
-    records = []
-    with contextlib.suppress(_Hopeless):
+    try:
         records = run_trials(
             trial(capped, reading),
             jax.random.key(seed),
@@ -251,11 +249,13 @@ def train(
             devices=1,
             on_chunk=give_up,
         )
+    except _Hopeless:  # what is sure of them
+        records, trials, cap = [], min(lanes, trials), min(cap, enough)
     after = [r["reached"][-1] for r in records if r["phase"] == "solved"]
     return {
         "trials": trials,
         "lanes": lanes,
-        "cap": cap,
+        "cap": int(cap),
         "after": after,
         "seconds": round(time.monotonic() - began, 1),
     }

@@ -197,6 +197,6 @@ def test_a_reading_without_success_is_given_up(monkeypatch):
         return whole(*args, on_chunk=see, **options)
 
     monkeypatch.setattr(study, "run_trials", watched)
-    found = study.train(row, (), 0, 2, past=400)
-    assert found["after"] == [] and found["cap"] == 80_000
-    assert 2 * 300 < seen[-1] < 2 * found["cap"]
+    found = study.train(row, (), 0, 20, past=400, lanes=2)
+    assert (found["after"], found["trials"], found["cap"]) == ([], 2, 300)
+    assert 2 * 300 < seen[-1] < 2 * 80_000

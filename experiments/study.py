@@ -125,7 +125,7 @@ class Study:
     def run(self) -> Iterator[dict[str, Any]]:
         """Try what is not yet tried; every entry as it comes, until time is over."""
         with alone_in(self._lock):
-            for names in self._like.chosen() if self._like else self._screen():
+            for names in self._chosen_there(self._like) if self._like else self._screen():
                 yield from self._try(names, self.seed, self._screened)
             for names in self.chosen():
                 yield from self._try(names, self.seed + CONFIRM_SEED, self._confirmed)
@@ -141,6 +141,15 @@ class Study:
         searched = [e for e in searched if changes in (None, len(e["changes"]))]
         ranked = sorted(searched, key=lambda e: (fit(self.row, e).misfit, len(e["changes"])))
         return [tuple(e["changes"]) for e in ranked[:number]]
+
+    def _chosen_there(self, other: "Study") -> list[Names]:
+        """What another row's study chose, as far as it is offered here, too."""
+        if not other.entries:
+            raise UserError(
+                f"there is no study of row {other.row.name}; "
+                f"`python -m experiments study {other.row.name}` makes one"
+            )
+        return [names for names in other.chosen() if combine_quietly(self.row, names)]
 
     def _screen(self) -> Iterator[Names]:
         yield ()

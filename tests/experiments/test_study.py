@@ -175,6 +175,10 @@ def test_a_row_like_another_tries_what_was_chosen_there(tmp_path, trained):
     assert [names for names, seed, _ in trained if seed == 0] == first.chosen()
     assert {names for names, seed, _ in trained if seed} <= set(first.chosen())
     assert ("direct",) in first.chosen()  # a named reading is confirmed, too
+    with pytest.raises(UserError, match="there is no study of row 6a"):
+        list(study.Study(ROWS["1-4"], tmp_path, like="6a").run())
+    first.chosen = lambda: [("targets-0.1-0.9",), ("direct",)]
+    assert study.Study(ROWS["6b"], tmp_path)._chosen_there(first) == [("direct",)]
 
 
 def test_what_is_taken_away_is_not_changed_besides():

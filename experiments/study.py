@@ -97,7 +97,8 @@ class Study:
       deadline: no set is begun after it, in seconds of `time.monotonic`.
       like: a row whose study chose the sets that are tried, instead of a search; for rows
         that differ from it in length alone and take long.
-      largest: changes in the largest sets that the search builds.
+      largest: changes in the largest sets that the search builds; 0: it tries named readings
+        only, and what was found before is confirmed.
       lanes: trials side by side; 0 for as many as `run` would take.
     """
 
@@ -153,7 +154,7 @@ class Study:
 
     def _screen(self) -> Iterator[Names]:
         yield ()
-        yield from ((name,) for name in offered(self.row))
+        yield from ((name,) for name in offered(self.row) if self._largest)
         yield from named(self.row)
         for size in range(2, self._largest + 1):
             good = [names for names in self.best(KEPT) if names]

@@ -92,7 +92,8 @@ def study(
       trials: of every reading that is tried.
       confirm: trials on fresh seeds for those that fitted best.
       like: try what the study of this row chose, instead of a search; for long rows.
-      largest: changes in the largest sets that the search builds.
+      largest: changes in the largest sets that the search builds; 0: try named readings only
+        and confirm what was found before.
       seed: of all randomness.
       lanes: trials side by side; by default 16, or 32 for more than 16 trials.
       budget: seconds for each row.
@@ -101,7 +102,7 @@ def study(
       format: how to print what was found.
       json: as JSON.
     """
-    jobs.check_numbers(trials=trials, confirm=confirm, largest=largest, lanes=lanes, budget=budget)
+    jobs.check_numbers(trials=trials, confirm=confirm, lanes=lanes, budget=budget)
     if like is not None:
         jobs.find_row(like)
     from experiments import findings

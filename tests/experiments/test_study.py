@@ -204,3 +204,14 @@ def test_a_reading_without_success_is_given_up(monkeypatch):
     found = study.train(row, (), 0, 20, past=400, lanes=2)
     assert (found["after"], found["trials"], found["cap"]) == ([], 2, 300)
     assert 2 * 300 < seen[-1] < 2 * 80_000
+
+
+def test_a_search_can_be_cut_short_and_confirmed(tmp_path, trained):
+    steps = study.Study(ROW, tmp_path, screened=40, confirmed=60).run()
+    begun = [next(steps)["changes"] for _ in range(7)]
+    steps.close()
+    run(tmp_path, largest=0)
+    kept = study.read(tmp_path / "results" / "study" / f"{ROW.name}.json")
+    searched = [tuple(e["changes"]) for e in kept if e["seed"] == 0]
+    assert set(searched) == {*map(tuple, begun), *study.named(ROW)}
+    assert {tuple(e["changes"]) for e in kept if e["seed"]} > set(study.named(ROW))

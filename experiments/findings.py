@@ -42,7 +42,7 @@ def lines(found: dict[str, Entries]) -> list[dict[str, Any]]:
     listed = []
     for name, entries in found.items():
         row = ROWS[name]
-        literal = max((e for e in entries if not e["changes"]), key=_trials, default=None)
+        literal = max((e for e in entries if not e["changes"]), key=_weight, default=None)
         confirmed = sorted(
             (e for e in confirming(entries) if e["changes"]),
             key=lambda e, row=row: _rank(fit(row, e)),
@@ -55,8 +55,8 @@ def lines(found: dict[str, Entries]) -> list[dict[str, Any]]:
     return listed
 
 
-def _trials(entry: dict[str, Any]) -> int:
-    return entry["trials"]
+def _weight(entry: dict[str, Any]) -> tuple[int, int]:
+    return entry["trials"], entry["seed"]  # fresh seeds are the higher ones
 
 
 def _rank(found: Fit) -> tuple[bool, float]:

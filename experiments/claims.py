@@ -73,8 +73,9 @@ def output_gates(lab: Lab) -> Shown:
 def broad_ranges(lab: Lab) -> Shown:
     """Broad ranges of learning rates work, and the gate biases hardly matter (Section 5.7).
 
-    Rows 6a and 4-100 (Y): rates that solve nine of ten trials at the row's own biases span a
-    factor of 4 at least, and so do all biases tried at the row's own rate.
+    Rows 6a and 4-100 (Y), one initial bias for all input gates: rates that solve nine of ten
+    trials at one of the biases span a factor of 4 at least, and at the row's own rate every
+    bias tried solves as many.
     """
     rates, biases = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0), ((0.0,), (-1.0,), (-2.0,), (-4.0,), (-6.0,))
     maps = {
@@ -85,7 +86,7 @@ def broad_ranges(lab: Lab) -> Shown:
     for name, points in maps.items():
         own = ROWS[name].rate
         good = [p for p in points if p["solved"] >= 0.9 * p["over"]]
-        by_bias = {}
+        by_bias: dict[str, list[float]] = {}
         for p in good:
             by_bias.setdefault(str(p["input_gate"]), []).append(p["rate"])
         spans[name] = max((max(r) / min(r) for r in by_bias.values()), default=0.0)
@@ -243,7 +244,7 @@ def rule(name: str) -> str:
 
 
 def chance(one: Group, other: Group) -> float:
-    """P of the difference of two groups in sequences to success, failures last."""
+    """The p-value of the difference of two groups in sequences to success, failures last."""
     last = 1 + max(one.solved + other.solved, default=0)
     first, second = (g.solved + [last] * (g.trials - len(g.solved)) for g in (one, other))
     return float(mannwhitneyu(first, second).pvalue)

@@ -70,10 +70,10 @@ def curves(row: Row, reading: Reading, result: dict) -> Figure:
 def after(row: Row, reading: Reading, result: dict) -> Figure:
     """How many trials had succeeded after how many sequences, beside the published mean."""
     figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
-    found = sorted(r["reached"][-1] for r in result["records"] if r["phase"] == "solved")
+    found = sorted(results.solved_after(result["records"]))
     number = len(result["records"])
     share = np.arange(1, len(found) + 1) / number
-    right = max([*found, row.published.after or 1]) * 1.3
+    right = 1.3 * (max([*found, row.published.after or 0]) or reading.read(row).cap)
     axes.step([0, *found, right], [0, *share, len(found) / number], where="post", label="trials")
     axes.plot(found, np.zeros(len(found)), "|", color="tab:blue", markersize=14, clip_on=False)
     if found:

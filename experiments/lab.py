@@ -29,7 +29,7 @@ class Group(NamedTuple):
         return f"{len(self.solved)} of {self.trials}{mean}"
 
 
-def unfinished(what: str) -> UserError:
+def _unfinished(what: str) -> UserError:
     """The error for a budget that was too small."""
     return UserError(f"the time for {what} was over; run it again to go on")
 
@@ -67,9 +67,9 @@ class Lab:
         if not path.exists():
             run_here([job], home, self._budget)
         if not path.exists():
-            raise unfinished(job.name)
+            raise _unfinished(job.name)
         found = results.read(path)
-        solved = sorted(r["reached"][-1] for r in found["records"] if r["phase"] == "solved")
+        solved = sorted(results.solved_after(found["records"]))
         return Group(solved, found["trials"], read.read(row).cap)
 
     def sweep(self, name: str, reading: str, grid: sweeps.Grid, trials: int = 10) -> Sequence[Any]:
@@ -78,5 +78,5 @@ class Lab:
         job = Job(row, jobs.find_reading(row, reading), trials, lanes=32)
         points = sweeps.run_shown(job, grid, self.folder, self._budget)["points"]
         if any(point["over"] < trials for point in points):
-            raise unfinished(f"the sweep of {job.name}")
+            raise _unfinished(f"the sweep of {job.name}")
         return points

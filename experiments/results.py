@@ -76,6 +76,11 @@ def result(job: Job, records: list[dict], seconds: float) -> dict[str, Any]:
     }
 
 
+def solved_after(records: list[dict]) -> list[int]:
+    """Training sequences to the last criterion, of the trials that were solved."""
+    return [r["reached"][-1] for r in records if r["phase"] == "solved"]
+
+
 def same_run(one: dict, other: dict) -> bool:
     """Whether two results are of the same trials; versions, devices, dates may differ.
 

@@ -153,7 +153,7 @@ def _finish(job: Job, folder: Path, work: Path, records: list[dict], watch: _Wat
 
 
 def _says(job: Job, result: dict, path: Path, note: str) -> str:
-    after = [r["reached"][-1] for r in result["records"] if r["phase"] == "solved"]
+    after = results.solved_after(result["records"])
     mean = f", mean {np.mean(after):,.0f}" if after else ""
     theirs = job.row.published.after
     paper = "no figure in the paper" if theirs is None else f"paper {theirs:,}"

@@ -24,7 +24,7 @@ from experiments.errors import UserError
 from experiments.files import alone_in, read_bytes, shown, write_text
 from experiments.jobs import Job
 from experiments.readings import readings
-from experiments.results import commit, versions
+from experiments.results import commit, solved_after, versions
 from experiments.rows import Row
 from experiments.tables import ROWS
 from lstm_jax.trials import Progress, run_trials
@@ -261,7 +261,7 @@ def train(
         )
     except _Hopeless:  # what is sure of them
         records, trials, cap = [], min(lanes, trials), min(cap, enough)
-    after = [r["reached"][-1] for r in records if r["phase"] == "solved"]
+    after = solved_after(records)
     return {
         "trials": trials,
         "lanes": lanes,

@@ -140,7 +140,7 @@ def _plain(one: Settings) -> dict[str, Any]:
 
 
 def _figures(records: list[dict]) -> dict[str, Any]:
-    after = [r["reached"][-1] for r in records if r["phase"] == "solved"]
+    after = results.solved_after(records)
     mean = bootstrap(after)
     return {
         "over": len(records),

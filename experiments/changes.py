@@ -42,8 +42,13 @@ class Change:
     change: Callable[[Row], Mapping[str, Any]]
 
 
-def _set(name: str, says: str, about: str, **fields: Any) -> Change:
-    return Change(name, says, about, lambda row: fields)
+def _set(name: str, says: str, about: str, *experiments: str, **fields: Any) -> Change:
+    """Other fields, for some experiments only or for all."""
+
+    def change(row: Row) -> dict[str, Any]:
+        return fields if not experiments or row.experiment in experiments else {}
+
+    return Change(name, says, about, change)
 
 
 def _of(name: str, says: str, about: str, *experiments: str, **words: Any) -> Change:
@@ -51,15 +56,6 @@ def _of(name: str, says: str, about: str, *experiments: str, **words: Any) -> Ch
 
     def change(row: Row) -> dict[str, Any]:
         return {"task": partial(row.task, **words)} if row.experiment in experiments else {}
-
-    return Change(name, says, about, change)
-
-
-def _for(name: str, says: str, about: str, *experiments: str, **fields: Any) -> Change:
-    """Other fields, for some experiments only."""
-
-    def change(row: Row) -> dict[str, Any]:
-        return fields if row.experiment in experiments else {}
 
     return Change(name, says, about, change)
 
@@ -95,14 +91,6 @@ def _gates_lower(row: Row) -> dict[str, Any]:
         return {}
     now = row.input_gate or (0.0,) * len(row.blocks)
     return {"input_gate": tuple(bias - 3.0 for bias in now)}
-
-
-def _recurrent(row: Row) -> dict[str, Any]:
-    return {"recurrent_weights": row.weights / 10}
-
-
-def _gates_drawn(row: Row) -> dict[str, Any]:
-    return {"input_gate": None, "output_gate": None}
 
 
 def _rarer_tests(row: Row) -> dict[str, Any]:
@@ -153,13 +141,24 @@ CHANGES = (
     Change("weights/10", "initial range / 10", "range", lambda row: {"weights": row.weights / 10}),
     Change("weights/2", "initial range / 2", "range", lambda row: {"weights": row.weights / 2}),
     _set("recurrent-0", "recurrent weights begin at 0", "recurrent", recurrent_weights=0.0),
-    Change("recurrent/10", "initial range of recurrent weights / 10", "recurrent", _recurrent),
+    Change(
+        "recurrent/10",
+        "initial range of recurrent weights / 10",
+        "recurrent",
+        lambda row: {"recurrent_weights": row.weights / 10},
+    ),
     Change("input-gates-lower", "input-gate biases 3 lower", "gates", _gates_lower),
-    Change("drawn-gates", "gate biases drawn like weights", "gates", _gates_drawn),
-    _for("gates-of-4", "input-gate biases -3 and -6", "gates", "5", input_gate=(-3, -6)),
+    _set(
+        "drawn-gates",
+        "gate biases drawn like weights",
+        "gates",
+        input_gate=None,
+        output_gate=None,
+    ),
+    _set("gates-of-4", "input-gate biases -3 and -6", "gates", "5", input_gate=(-3, -6)),
     Change("double-rate", "the factor 2 in the error", "rate", lambda row: {"rate": 2 * row.rate}),
     Change("half-rate", "half the rate", "rate", lambda row: {"rate": row.rate / 2}),
-    _for("rate-0.5", "rate 0.5", "rate", "5", rate=0.5),
+    _set("rate-0.5", "rate 0.5", "rate", "5", rate=0.5),
     _set("no-range-factors", "g' and h' as if from 0 to 1", "slopes", range_factors=False),
     Change(
         "other-schedule",
@@ -174,9 +173,9 @@ CHANGES = (
     _of("deviation-0.1", "target noise of deviation 0.1", "noise", "3c", target_variance=0.01),
     _of("input-deviation-0.2", "input noise of deviation 0.2", "input noise", "3a", "3b", "3c",
         variance=0.04),
-    _for("tolerance-of-sum", "0.04 is meant of the sum, which is 4 times the output's", "tolerance",
+    _set("tolerance-of-sum", "0.04 is meant of the sum, which is 4 times the output's", "tolerance",
         "4", tolerance=0.01),
-    _for("symbol-before-last", "the last symbol but one alone makes a string right", "success", "1",
+    _set("symbol-before-last", "the last symbol but one alone makes a string right", "success", "1",
         judged_at_end=True, judged_before_end=1),
     Change("tests-every-10000", "the test is made every 10,000 sequences", "test", _rarer_tests),
     _set("window-counts", "the right sequences at the end count", "count", window_counts=True),

@@ -35,8 +35,8 @@ def weigh(weights: Array, sources: Array) -> Array:
         return jnp.tensordot(weights, sources, axes=1)
     # a product of small matrices lane by lane vectorises over the lanes, a batched dot does not
     return (
-        _written_out(weights, sources)
-        if _FEWEST < len(sources) <= _MOST
+        written_out(weights, sources)
+        if _FEWEST < len(sources) <= MOST_WRITTEN_OUT
         else _sum(weights, sources)
     )
 
@@ -46,16 +46,16 @@ def _sum(weights: Array, sources: Array) -> Array:
 
 
 @jax.custom_jvp
-def _written_out(weights: Array, sources: Array) -> Array:
-    """`_sum` with its terms written out."""
+def written_out(weights: Array, sources: Array) -> Array:
+    """The weighted sum of a set of weights a lane, with its terms written out."""
     terms = [weights[:, k] * sources[k] for k in range(len(sources))]
     return reduce(jnp.add, terms)
 
 
-@_written_out.defjvp
+@written_out.defjvp
 def _written_out_derivative(primals, tangents):
     """That of `_sum`: transposed, the terms would each be padded to the whole."""
-    return _written_out(*primals), _sum(tangents[0], primals[1]) + _sum(primals[0], tangents[1])
+    return written_out(*primals), _sum(tangents[0], primals[1]) + _sum(primals[0], tangents[1])
 
 
 def add_outer(total: Array, rows: Array, sources: Array) -> Array:
@@ -81,7 +81,7 @@ def add_outer(total: Array, rows: Array, sources: Array) -> Array:
 
 # so many terms XLA's CPU backend unrolls by itself (`runtime`), and up to so many we write out:
 # a loop over them inside the loop over lanes is up to 25 times slower
-_FEWEST, _MOST = 12, 64
+_FEWEST, MOST_WRITTEN_OUT = 12, 64
 
 # up to so many symbols, comparing with each is faster than an indexed access a lane
 _FEW = 16

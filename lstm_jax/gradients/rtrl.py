@@ -16,7 +16,7 @@ all parameters are had from their Jacobian, at a higher cost and with the same r
 """
 
 from collections.abc import Callable
-from functools import partial, reduce
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -26,6 +26,7 @@ from jax import lax
 
 from lstm_jax.gradients import forward
 from lstm_jax.types import Array, Cell, Learn, Loss, NetInputs, Params, State, Stepwise
+from lstm_jax.weigh import MOST_WRITTEN_OUT, written_out
 from lstm_jax.wiring import freeze
 
 
@@ -235,8 +236,8 @@ def _one_by_one(matrix: Array, p: Array) -> Array:
 
     Its sums over an axis in the middle, of more than a few terms, are 5 to 50 times slower.
     """
-    if len(p) <= _MOST:
-        return reduce(jnp.add, [matrix[:, k] * p[k] for k in range(len(p))])
+    if len(p) <= MOST_WRITTEN_OUT:
+        return written_out(matrix, p)
 
     def add(k, total):
         column = lax.dynamic_index_in_dim(matrix, k, 1, keepdims=False)
@@ -244,7 +245,3 @@ def _one_by_one(matrix: Array, p: Array) -> Array:
 
     none = jnp.zeros((len(matrix), *p.shape[1:]), p.dtype)
     return lax.fori_loop(0, len(p), add, none)
-
-
-# up to so many terms are written out: more of them take long to compile
-_MOST = 64

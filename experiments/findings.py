@@ -22,8 +22,8 @@ what the paper says; every figure of one or more changes is from seeds that had 
 choosing it. *Reproduced*: a sample of our trials, as large as the paper's, has a mean on
 either side of the paper's, and its success rate, in the middle 95 % of such samples. A trial
 has failed at three times the published mean in the search and at four times it in the
-confirmation; none of some thirty was solved by one and a half times it where it says 0. `named`
-readings are leads from other programs.
+confirmation; where it says 0, at one and a half times it. `named` readings are leads from
+other programs.
 """
 HEADS = ("row", "as", "reading", "solved", "mean after", "paper", "ratio", "reproduced")
 
@@ -83,41 +83,42 @@ def line(row: Row, entry: dict[str, Any]) -> dict[str, Any]:
 def overall(found: dict[str, Entries]) -> list[dict[str, Any]]:
     """Sets of changes for the whole paper: most rows reproduced first, then fewest changes.
 
-    `close` are rows with a misfit below `CLOSE`, on fresh seeds if it was tried on some. Where
-    trials differ little a mean may be close and still not be a sample like the paper's.
-
     A set holds for a row with those of its changes that the row is offered, if that was
     tried. `rows` are those reproduced on fresh seeds (and literally), `searched` those that
-    were reproduced in the search and not tried again.
+    were reproduced in the search and not tried again. `close` are rows with a misfit below
+    `CLOSE`, on fresh seeds if it was tried on some: where trials differ little a mean may be
+    close and still not be a sample like the paper's.
     """
-    searched = {name: {_key(e): e for e in entries} for name, entries in found.items()}
-    settled = {name: {_key(e): e for e in _settled(entries)} for name, entries in found.items()}
+    searched = {name: _fits(ROWS[name], entries) for name, entries in found.items()}
+    settled = {name: _fits(ROWS[name], _settled(entries)) for name, entries in found.items()}
+    offers = {name: offered(ROWS[name]) for name in found}
     ranked = []
-    for names in {names for entries in searched.values() for names in entries}:
-        sure = [row for row in found if _holds(ROWS[row], names, settled[row])]
-        maybe = [
-            row
-            for row in found
-            if _there(ROWS[row], names) not in settled[row]
-            and _holds(ROWS[row], names, searched[row])
-        ]
-        best_known = {row: {**searched[row], **settled[row]} for row in found}
-        near = [row for row in found if _is_close(ROWS[row], names, best_known[row])]
-        ranked.append({"changes": list(names), "rows": sure, "searched": maybe, "close": near})
+    for names in {names for fits in searched.values() for names in fits}:
+        one: dict[str, Any] = {"changes": list(names), "rows": [], "searched": [], "close": []}
+        for row in found:
+            there = tuple(n for n in names if n in offers[row])
+            sure, best = settled[row].get(there), searched[row].get(there)
+            known = sure or best
+            if known and known.reproduced:
+                one["rows" if sure else "searched"].append(row)
+            if known and known.misfit < CLOSE:
+                one["close"].append(row)
+        holds = [offers[row] for row in (*one["rows"], *one["searched"])]
+        if all(any(name in there for there in holds) for name in names):  # each change matters
+            ranked.append(one)
     return sorted(
-        (one for one in ranked if _to_the_point(one)),
+        ranked,
         key=lambda one: (
             -len(one["rows"]) - len(one["searched"]),
             -len(one["close"]),
             len(one["changes"]),
+            one["changes"],  # or the page would differ from run to run
         ),
     )
 
 
-def _to_the_point(one: dict[str, Any]) -> bool:
-    """Each change matters to a row that the set reproduces."""
-    offers = [offered(ROWS[row]) for row in (*one["rows"], *one["searched"])]
-    return all(any(name in there for there in offers) for name in one["changes"])
+def _fits(row: Row, entries: Entries) -> dict[Names, Fit]:
+    return {_key(e): fit(row, e) for e in entries}
 
 
 def _settled(entries: Entries) -> Entries:
@@ -127,20 +128,6 @@ def _settled(entries: Entries) -> Entries:
 
 def _key(entry: dict[str, Any]) -> Names:
     return tuple(sorted(entry["changes"]))
-
-
-def _there(row: Row, names: Names) -> Names:
-    return tuple(n for n in names if n in offered(row))
-
-
-def _holds(row: Row, names: Names, entries: dict[Names, dict]) -> bool:
-    there = _there(row, names)
-    return there in entries and fit(row, entries[there]).reproduced
-
-
-def _is_close(row: Row, names: Names, entries: dict[Names, dict]) -> bool:
-    there = _there(row, names)
-    return there in entries and fit(row, entries[there]).misfit < CLOSE
 
 
 def table(listed: list[dict[str, Any]]) -> Table:

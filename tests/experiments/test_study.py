@@ -9,6 +9,7 @@ import pytest
 from experiments import findings, study
 from experiments.changes import BY_NAME, offered
 from experiments.errors import UserError
+from experiments.files import HERE
 from experiments.jobs import find_rows
 from experiments.rows import Published
 from experiments.tables import ROWS
@@ -133,6 +134,15 @@ def test_findings_are_those_of_fresh_seeds(tmp_path, trained):
     text = findings.as_markdown(findings.lines(found), sets)
     assert "| 1-5 | best | direct+silent-0.1 | 60/60" in text
     assert json.loads(json.dumps(findings.lines(found)))
+
+
+def test_the_page_that_is_kept_is_up_to_date():
+    found = findings.studies(HERE / "results")
+    page = (HERE / "results" / "study" / "README.md").read_text()
+    made = findings.as_markdown(findings.lines(found), findings.overall(found))
+    assert page == made, "run `python -m experiments study --only-report`"
+    without = dict(list(found.items())[1:])
+    assert page != findings.as_markdown(findings.lines(without), findings.overall(without))
 
 
 def test_what_was_searched_on_high_seeds_confirms_nothing(tmp_path, trained):

@@ -1,6 +1,9 @@
-"""What the process asks of XLA before the first computation."""
+"""What is asked of XLA: of the process before the first computation, and of every product."""
 
 import os
+
+import jax
+from jax import lax
 
 _EXTRA = {
     # compile every loop into one native function instead of running it kernel by kernel
@@ -33,3 +36,22 @@ def tune_cpu_loops() -> None:
     if "xla_cpu_prefer_vector_width" not in flags:
         flags = f"{flags} --xla_cpu_prefer_vector_width=512"
     os.environ["XLA_FLAGS"] = flags.strip()
+
+
+def precision_of_products() -> lax.Precision | None:
+    """All digits of the factors, unless the user has set `jax_default_matmul_precision`.
+
+    JAX's default rounds the factors of single-precision products to 10 bits on recent GPUs
+    and to 7 on TPUs: a gradient of a few hundred numbers then agrees with the same in double
+    precision to 5e-4 instead of 1e-6, and nets this small gain no time by it. Pass it to
+    every product of matrices; sums of elementwise products are never rounded.
+
+    Example:
+      >>> precision_of_products().name
+      'HIGHEST'
+      >>> with jax.default_matmul_precision("bfloat16"):
+      ...     print(precision_of_products())
+      None
+    """
+    chosen = jax.config.jax_default_matmul_precision  # pyright: ignore[reportAttributeAccessIssue]
+    return None if chosen else lax.Precision.HIGHEST

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from lstm_jax.runtime import precision_of_products
 from lstm_jax.types import Array
 
 
@@ -32,7 +33,7 @@ def weigh(weights: Array, sources: Array) -> Array:
     if is_symbol(sources):
         return _column(weights, sources)
     if weights.ndim == 2:
-        return jnp.tensordot(weights, sources, axes=1)
+        return jnp.tensordot(weights, sources, axes=1, precision=precision_of_products())
     # a product of small matrices lane by lane vectorises over the lanes, a batched dot does not
     return (
         written_out(weights, sources)

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from lstm_jax.runtime import precision_of_products
 from lstm_jax.types import Array
 
 MOST_PATHS = 10**6
@@ -34,7 +35,10 @@ def error_flow(weights: Array, slopes: Array) -> Array:
       [0.5, 0.25, 0.125, 0.0625]
     """
     steps = slopes[:, :, None] * weights.T
-    return lax.associative_scan(lambda recent, older: older @ recent, steps)
+    precision = precision_of_products()
+    return lax.associative_scan(
+        lambda recent, older: jnp.matmul(older, recent, precision=precision), steps
+    )
 
 
 def path_products(weights: Array, slopes: Array, u: int, v: int) -> Array:

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from lstm_jax.activations import logistic
 from lstm_jax.cascade_correlation.experiment import CascadeExperiment
 from lstm_jax.cells.cascade import CascadeParams, alone, cascade
+from lstm_jax.runtime import precision_of_products
 from lstm_jax.training import Tally
 from lstm_jax.types import Array, Sequence
 from lstm_jax.weigh import is_symbol, weigh
@@ -131,7 +132,8 @@ def covariances(values: Array, residual: Array, mask: Array) -> Array:
     mean = residual.sum(axis=(1, 2), keepdims=True) / mask.sum()
     centred = jnp.where(mask, residual - mean, 0)  # the mean of v times this sums up to 0
     size = jnp.sum(residual**2)
-    return jnp.einsum("utn,ktn->uk", values, centred) / jnp.where(size > 0, size, 1)
+    products = jnp.einsum("utn,ktn->uk", values, centred, precision=precision_of_products())
+    return products / jnp.where(size > 0, size, 1)
 
 
 def _net_outputs(params: Readout, strings: Sequence, values: Array) -> Array:

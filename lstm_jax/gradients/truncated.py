@@ -57,8 +57,9 @@ def definition(net: Cell, loss: Loss) -> Learn:
 def time_parallel(net: Cell, loss: Loss) -> Learn:
     """The truncated gradient without a backward loop; memory grows with the length.
 
-    For devices that do all times at once. On a CPU, with trials in lanes, `definition` is
-    several times faster and `online` faster still.
+    For devices that do all times at once: on a GPU twice as fast as `online` with up to ten
+    thousand trials in lanes. On a CPU, with trials in lanes, `definition` is several times
+    faster and `online` faster still.
 
     With F the step under the cut, E_t the error at t, and D_t = ds(t)/ds(t-1) (diagonal):
     lambda(t) = dE/ds(t) from steps after t = dE_{t+1}/ds(t) + D_{t+1} lambda(t+1), and

@@ -1,4 +1,4 @@
-"""The results of `timing.bench` and `timing_rivals.bench` as tables for a person."""
+"""The results of `bench` in `timing`, `timing_rivals` and `timing_accelerator` as tables."""
 
 from typing import Any
 
@@ -38,6 +38,28 @@ def rivals_table(found: dict[str, Any]) -> Table:
     ours = [*found["dense"].values(), *(timed["ours"] for timed in found["rivals"].values())]
     _add_machine(grid, found["machine"], ours)
     return grid
+
+
+def accelerator_table(found: dict[str, Any]) -> Table:
+    """The result of `timing_accelerator.bench` likewise."""
+    at = found["machine"]
+    grid = Table.grid()
+    grid.add_row(f"Row {found['row']} in one block on {at['device']}")
+    made = _table("rule", "lanes", "ns a trial and step", "us a step", "bytes of the block")
+    for rule, by_lanes in found["rules"].items():
+        for lanes, timed in by_lanes.items():
+            made.add_row(rule, f"{int(lanes):,}", *_block_cells(timed))
+        made.add_section()
+    grid.add_row(made)
+    grid.add_row(f"{at['date']}, jax {at['versions']['jax']}")
+    grid.add_row(f"XLA flags: {at['flags'] or 'none'}")
+    return grid
+
+
+def _block_cells(timed: dict[str, Any]) -> list[str]:
+    if "refused" in timed:
+        return ["out of memory", "", ""]
+    return [f"{timed['ns']:,.2f}", f"{timed['us']:,.1f}", f"{timed['bytes']:,}"]
 
 
 def _costs(timed: dict[str, dict], size: str) -> Table:

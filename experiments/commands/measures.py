@@ -29,6 +29,7 @@ def bench(
     seconds: float = 2.0,
     peers: bool = False,
     rivals: bool = False,
+    accelerator: bool = False,
     json: bool = False,
 ) -> int:
     """Time the trials of row 4-100, or the methods that it is compared with.
@@ -39,13 +40,18 @@ def bench(
       peers: time the nets of other libraries too, where they are installed.
       rivals: time the rivals of Tables 1 and 2 instead, in 16 lanes, beside plain loops; and
         what RTRL costs by units and by weights, what memory gradients take by steps.
+      accelerator: time, instead, one block of so many lanes under every rule on the device
+        that JAX takes, and what memory it needs; for 1000 lanes and more.
       json: as JSON.
     """
     jobs.check_numbers(seconds=seconds, **{f"lanes {n}": n for n in lanes})
-    if rivals and peers:
-        raise UserError("--rivals has plain loops for peers; give one of --rivals and --peers")
-    from experiments import timing, timing_rivals, timing_tables
+    if rivals + peers + accelerator > 1:
+        raise UserError("--peers, --rivals and --accelerator are separate; give one of them")
+    from experiments import timing, timing_accelerator, timing_rivals, timing_tables
 
+    if accelerator:
+        wide = timing_accelerator.bench(tuple(lanes), seconds)
+        return tell(json, lambda: wide, lambda: [timing_tables.accelerator_table(wide)])
     if rivals:
         compared = timing_rivals.bench(seconds)
         return tell(json, lambda: compared, lambda: [timing_tables.rivals_table(compared)])

@@ -1,5 +1,6 @@
 """What studies found: for every row, and for the paper as a whole. Reads study files only."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,17 @@ def studies(folder: Path) -> dict[str, Entries]:
     """What was tried, by row, in the order of the paper."""
     files = {name: folder / "study" / f"{name}.json" for name in ROWS}
     return {name: read(path) for name, path in files.items() if path.exists()}
+
+
+def summary(found: dict[str, Entries]) -> dict[str, Any]:
+    """All that the page says, as JSON."""
+    sets = overall(found)
+    return {
+        "rows": lines(found),
+        "sets": sets,
+        "cover": cover(sets),
+        "unexplained": unexplained(found),
+    }
 
 
 def lines(found: dict[str, Entries]) -> list[dict[str, Any]]:
@@ -117,13 +129,46 @@ def overall(found: dict[str, Entries]) -> list[dict[str, Any]]:
     )
 
 
+def cover(sets: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Few sets that together reproduce every row that one reproduces on fresh seeds.
+
+    One after the other: what adds most rows, of equals that of the fewest changes.
+
+    Args:
+      sets: from `overall`.
+
+    Returns:
+      For each its `changes` and the `rows` that it adds.
+    """
+    left, chosen = {row for one in sets for row in one["rows"]}, []
+    while left:
+        best = max(sets, key=lambda one: (len(left & {*one["rows"]}), -len(one["changes"])))
+        adds = [row for row in best["rows"] if row in left]
+        chosen.append({"changes": best["changes"], "rows": adds})
+        left -= {*adds}
+    return chosen
+
+
+def unexplained(found: dict[str, Entries]) -> list[dict[str, Any]]:
+    """Rows that nothing reproduces on fresh seeds: how many sets were tried, the best of them."""
+    listed = []
+    for name, entries in found.items():
+        row = ROWS[name]
+        settled = sorted(_settled(entries), key=lambda e, row=row: _rank(fit(row, e)))
+        if settled and not fit(row, settled[0]).reproduced:
+            tried = len({_key(e) for e in entries})
+            listed.append({"as": "best", "tried": tried, **line(row, settled[0])})
+    return listed
+
+
 def _fits(row: Row, entries: Entries) -> dict[Names, Fit]:
     return {_key(e): fit(row, e) for e in entries}
 
 
 def _settled(entries: Entries) -> Entries:
+    """What is sure: the literal reading, and what was confirmed; on fresh seeds if there."""
     literal = (e for e in entries if not e["changes"])
-    return [*literal, *confirming(entries)]  # of two of the same the confirming one counts
+    return list({_key(e): e for e in (*literal, *confirming(entries))}.values())
 
 
 def _key(entry: dict[str, Any]) -> Names:
@@ -148,7 +193,7 @@ def cells(one: dict[str, Any]) -> dict[str, str]:
     return {
         "row": one["row"],
         "as": one["as"],
-        "reading": "+".join(one["changes"]) or "literal",
+        "reading": _reading(one),
         "solved": f"{one['solved']}/{one['trials']} {rate}",
         "mean after": f"{mean['value']:,.0f} [{mean['low']:,.0f}, {mean['high']:,.0f}]"
         if mean
@@ -159,26 +204,51 @@ def cells(one: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def as_markdown(listed: list[dict[str, Any]], sets: list[dict[str, Any]]) -> str:
-    """The findings as Markdown, and the sets that cover most rows."""
-    rows = [list(cells(one).values()) for one in listed]
-    every = (HEADS, ["---"] * len(HEADS), *rows)
-    text = [HEADING, *("| " + " | ".join(row) + " |" for row in every)]
-    text += ["", "## Sets of changes by the rows that they reproduce", ""]
-    text += [
+def as_markdown(found: dict[str, Entries]) -> str:
+    """The findings as Markdown: by row, by set of changes, and what stays unexplained."""
+    listed, sets = lines(found), overall(found)
+    tried = dict.fromkeys(name for one in listed for name in one["changes"])
+    text = [
+        HEADING,
+        *_markdown(HEADS, [list(cells(one).values()) for one in listed]),
+        *("", "## Sets of changes by the rows that they reproduce", ""),
         f"*Close*: a misfit (|ln ratio| plus twice what success is short of) below {CLOSE}.",
         "",
-        "| changes | on fresh seeds | in the search only | close |",
-        "| --- | --- | --- | --- |",
+        *_markdown(
+            ("changes", "on fresh seeds", "in the search only", "close"),
+            [
+                [_reading(one), *(_listed(one[k]) for k in ("rows", "searched", "close"))]
+                for one in [s for s in sets if s["rows"] or s["searched"]][:SETS_SHOWN]
+            ],
+        ),
+        *("", "## Few readings for the whole paper", ""),
+        "Together they reproduce, on fresh seeds, every row that any does: one after the other",
+        "what adds most rows, of equals that of the fewest changes.",
+        "",
+        *_markdown(
+            ("reading", "adds"), [[_reading(one), _listed(one["rows"])] for one in cover(sets)]
+        ),
+        *("", "## Rows that stay unexplained", ""),
+        *_markdown(
+            ("row", "sets tried", *HEADS[2:-1]),
+            [
+                [one["row"], str(one["tried"]), *list(cells(one).values())[2:-1]]
+                for one in unexplained(found)
+            ],
+        ),
+        *("", "## What the changes are", ""),
+        *(f"- `{name}`: {BY_NAME[name].says}" for name in sorted(tried)),
     ]
-    for one in [s for s in sets if s["rows"] or s["searched"]][:SETS_SHOWN]:
-        names = "+".join(one["changes"]) or "literal"
-        columns = (_listed(one[k]) for k in ("rows", "searched", "close"))
-        text.append(f"| {names} | {' | '.join(columns)} |")
-    text += ["", "## What the changes are", ""]
-    tried = dict.fromkeys(name for one in listed for name in one["changes"])
-    text += [f"- `{name}`: {BY_NAME[name].says}" for name in sorted(tried)]
     return "\n".join(text) + "\n"
+
+
+def _markdown(heads: Iterable[str], rows: Iterable[list[str]]) -> list[str]:
+    heads = list(heads)
+    return ["| " + " | ".join(row) + " |" for row in (heads, ["---"] * len(heads), *rows)]
+
+
+def _reading(one: dict[str, Any]) -> str:
+    return "+".join(one["changes"]) or "literal"
 
 
 def _listed(rows: list[str]) -> str:
@@ -189,5 +259,5 @@ def write_page(folder: Path) -> Path:
     """Bring the page beside the studies up to date with them."""
     found = studies(folder)
     path = folder / "study" / "README.md"
-    write_text(path, as_markdown(lines(found), overall(found)))
+    write_text(path, as_markdown(found))
     return path

@@ -117,15 +117,14 @@ def study(
         for entry in one.run():
             print(studies.says(row, entry), file=sys.stderr, flush=True)
     found = findings.studies(here / "results")
-    listed, sets = findings.lines(found), findings.overall(found)
     print(shown(findings.write_page(here / "results")), file=sys.stderr)
     if format == "markdown" and not json:
-        print(findings.as_markdown(listed, sets))
+        print(findings.as_markdown(found))
         return 0
     return tell(
         json,
-        lambda: {"rows": listed, "sets": sets},
-        lambda: [findings.table(listed)],
+        lambda: findings.summary(found),
+        lambda: [findings.table(findings.lines(found))],
     )
 
 

@@ -131,18 +131,44 @@ def test_findings_are_those_of_fresh_seeds(tmp_path, trained):
     sets = findings.overall(found)
     assert sets[0]["changes"] == ["direct", "silent-0.1"] and sets[0]["rows"] == [ROW.name]
     assert all(not (set(one["rows"]) & set(one["searched"])) for one in sets)
-    text = findings.as_markdown(findings.lines(found), sets)
+    assert findings.cover(sets) == [{"changes": ["direct", "silent-0.1"], "rows": [ROW.name]}]
+    assert findings.unexplained(found) == []
+    text = findings.as_markdown(found)
     assert "| 1-5 | best | direct+silent-0.1 | 60/60" in text
-    assert json.loads(json.dumps(findings.lines(found)))
+    assert json.loads(json.dumps(findings.summary(found)))
+
+
+def test_a_row_that_only_the_search_reproduces_is_unexplained(tmp_path, trained):
+    run(tmp_path)
+    found = findings.studies(tmp_path / "results")
+    entries = [e for e in found[ROW.name] if e["seed"] == 0]
+    searched = {ROW.name: entries}
+    assert any(study.fit(ROW, e).reproduced for e in entries)
+    (one,) = findings.unexplained(searched)
+    assert one["tried"] == len({tuple(e["changes"]) for e in entries}) > 2
+    assert one["changes"] == [] and not one["reproduced"]  # of what is sure, the literal reading
+    assert findings.cover(findings.overall(searched)) == []
+
+
+def test_few_sets_cover_what_any_reproduces():
+    sets = [
+        {"changes": ["a"], "rows": ["1", "2", "3"]},
+        {"changes": ["b", "c"], "rows": ["3", "4"]},
+        {"changes": ["d"], "rows": ["1", "4"]},
+        {"changes": ["e"], "rows": []},
+    ]
+    assert findings.cover(sets) == [
+        {"changes": ["a"], "rows": ["1", "2", "3"]},
+        {"changes": ["d"], "rows": ["4"]},  # one change where two would do the same
+    ]
 
 
 def test_the_page_that_is_kept_is_up_to_date():
     found = findings.studies(HERE / "results")
     page = (HERE / "results" / "study" / "README.md").read_text()
-    made = findings.as_markdown(findings.lines(found), findings.overall(found))
-    assert page == made, "run `python -m experiments study --only-report`"
+    assert page == findings.as_markdown(found), "run `python -m experiments study --only-report`"
     without = dict(list(found.items())[1:])
-    assert page != findings.as_markdown(findings.lines(without), findings.overall(without))
+    assert page != findings.as_markdown(without)
 
 
 def test_what_was_searched_on_high_seeds_confirms_nothing(tmp_path, trained):

@@ -521,6 +521,15 @@ print(f"a set for every row:                   {len(covered)} of {len(found)}")
 print("rows that more than one set reproduces:", sum(number > 1 for number in ways.values()))
 assert most_covered <= len(covered)
 
+print("few sets that cover all of these, what adds most first:")
+few = findings.cover(overall)
+for one in few:
+    print(f"    {'+'.join(one['changes']) or 'literal'}: {', '.join(one['rows'])}")
+assert {name for one in few for name in one["rows"]} == {*covered}
+unexplained = [one["row"] for one in findings.unexplained(found)]
+print("unexplained:", ", ".join(unexplained))
+assert {*unexplained} == {*found} - {*covered}
+
 # %% [markdown]
 # The first of these numbers cannot exceed the second; the distance between them is how far we are
 # from *one* program. And where several sets reproduce a row, the row alone cannot tell which of

@@ -99,7 +99,7 @@ def test_choosing_rows_and_readings():
     )
     assert "6a literal" in every
     assert len(names(["all"], "literal")) == 31 and len(names(["all"], "linear")) == 2
-    assert len(names(["all"], "all")) == 31 + 4 * 5 + 2 + 9 + 2 * (3 + 3 + 2 + 2) + 2 + 3 + 1
+    assert len(names(["all"], "all")) == 31 + 4 * 5 + 2 + 9 + 2 * (3 + 3 + 2 + 2) + 3 + 2 + 3 + 1
     assert names(["7"]) == ["4-100 Y", "4-500 Y", "4-1000 Y"]
     assert names(["7", "4-500"]) == ["4-100 Y", "4-500 literal", "4-1000 Y"]
     assert "1-elman literal" in names(["rivals"]) and "6a literal" not in names(["rivals"])

@@ -47,7 +47,7 @@ def summary(found: dict[str, Entries]) -> dict[str, Any]:
 
 
 def lines(found: dict[str, Entries]) -> list[dict[str, Any]]:
-    """For every row the literal reading, the best single change and the best set, confirmed.
+    """For every row the literal reading, the best single change and the best of all, confirmed.
 
     Then the sets that its named readings are, confirmed or not, where they are none of these.
     """
@@ -55,14 +55,14 @@ def lines(found: dict[str, Entries]) -> list[dict[str, Any]]:
     for name, entries in found.items():
         row = ROWS[name]
         literal = max((e for e in entries if not e["changes"]), key=_weight, default=None)
-        confirmed = sorted(
-            (e for e in confirming(entries) if e["changes"]),
-            key=lambda e, row=row: _rank(fit(row, e)),
+        confirmed = [e for e in confirming(entries) if e["changes"]]
+        ranked = sorted(
+            (e for e in (literal, *confirmed) if e), key=lambda e, row=row: _rank(fit(row, e))
         )
-        single = next((e for e in confirmed if len(e["changes"]) == 1), None)
-        chosen = {"literal": literal, "best single": single, "best": next(iter(confirmed), None)}
+        single = next((e for e in ranked if len(e["changes"]) == 1), None)
+        chosen = {"literal": literal, "best single": single, "best": next(iter(ranked), None)}
         listed += [{"as": k, **line(row, e)} for k, e in chosen.items() if e]
-        others = [e for e in confirmed if _key(e) in named(row) and e not in chosen.values()]
+        others = [e for e in ranked if _key(e) in named(row) and e not in chosen.values()]
         listed += [{"as": "named", **line(row, e)} for e in others]
     return listed
 

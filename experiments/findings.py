@@ -54,11 +54,8 @@ def lines(found: dict[str, Entries]) -> list[dict[str, Any]]:
     listed = []
     for name, entries in found.items():
         row = ROWS[name]
-        literal = max((e for e in entries if not e["changes"]), key=_weight, default=None)
-        confirmed = [e for e in confirming(entries) if e["changes"]]
-        ranked = sorted(
-            (e for e in (literal, *confirmed) if e), key=lambda e, row=row: _rank(fit(row, e))
-        )
+        ranked = _ranked(row, entries)
+        literal = next((e for e in ranked if not e["changes"]), None)
         single = next((e for e in ranked if len(e["changes"]) == 1), None)
         chosen = {"literal": literal, "best single": single, "best": next(iter(ranked), None)}
         listed += [{"as": k, **line(row, e)} for k, e in chosen.items() if e]
@@ -67,12 +64,14 @@ def lines(found: dict[str, Entries]) -> list[dict[str, Any]]:
     return listed
 
 
-def _weight(entry: dict[str, Any]) -> tuple[int, int]:
-    return entry["trials"], entry["seed"]  # fresh seeds are the higher ones
+def _ranked(row: Row, entries: Entries) -> Entries:
+    """What is sure, what reproduces the row first."""
 
+    def rank(entry: dict[str, Any]) -> tuple[bool, float]:
+        found = fit(row, entry)
+        return not found.reproduced, found.misfit
 
-def _rank(found: Fit) -> tuple[bool, float]:
-    return not found.reproduced, found.misfit
+    return sorted(_settled(entries), key=rank)
 
 
 def line(row: Row, entry: dict[str, Any]) -> dict[str, Any]:
@@ -154,10 +153,10 @@ def unexplained(found: dict[str, Entries]) -> list[dict[str, Any]]:
     listed = []
     for name, entries in found.items():
         row = ROWS[name]
-        settled = sorted(_settled(entries), key=lambda e, row=row: _rank(fit(row, e)))
-        if settled and not fit(row, settled[0]).reproduced:
+        best = next(iter(_ranked(row, entries)), None)
+        if best and not fit(row, best).reproduced:
             tried = len({_key(e) for e in entries})
-            listed.append({"as": "best", "tried": tried, **line(row, settled[0])})
+            listed.append({"as": "best", "tried": tried, **line(row, best)})
     return listed
 
 

@@ -170,7 +170,7 @@ class Study:
             return
         past = PAST_SCREENED if seed == self.seed else PAST
         found = train(self.row, names, seed, trials, past, self._lanes)
-        entry = {"changes": list(names), "seed": seed, **found}
+        entry = {"changes": list(names), "seed": seed, "commit": commit(), **found}
         self.entries.append(entry)
         self._write()
         yield entry

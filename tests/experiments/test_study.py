@@ -11,6 +11,7 @@ from experiments.changes import BY_NAME, offered
 from experiments.errors import UserError
 from experiments.files import HERE
 from experiments.jobs import find_rows
+from experiments.results import commit
 from experiments.rows import Published
 from experiments.tables import ROWS
 
@@ -251,3 +252,4 @@ def test_a_search_can_be_cut_short_and_confirmed(tmp_path, trained):
     searched = [tuple(e["changes"]) for e in kept if e["seed"] == 0]
     assert set(searched) == {*map(tuple, begun), *study.named(ROW)}
     assert {tuple(e["changes"]) for e in kept if e["seed"]} > set(study.named(ROW))
+    assert all(e["commit"] == commit() for e in kept)

@@ -133,13 +133,14 @@ class Study:
 
     def chosen(self) -> list[Names]:
         """What is to be confirmed: the best sets and change, named readings, the literal one."""
-        best = [*self.best(KEPT), *self.best(1, changes=1)]
+        best = [*self.best(KEPT, solved=True), *self.best(1, changes=1, solved=True)]
         return list(dict.fromkeys([*best, *named(self.row), ()]))
 
-    def best(self, number: int, changes: int | None = None) -> list[Names]:
-        """The sets of changes (of so many) that fitted best on the seeds of the search."""
+    def best(self, number: int, changes: int | None = None, solved: bool = False) -> list[Names]:
+        """What fitted best in the search: of so many changes, of those that solved a trial."""
         searched = [e for e in self.entries if e["seed"] == self.seed]
         searched = [e for e in searched if changes in (None, len(e["changes"]))]
+        searched = [e for e in searched if e["after"] or not solved]
         ranked = sorted(searched, key=lambda e: (fit(self.row, e).misfit, len(e["changes"])))
         return [tuple(e["changes"]) for e in ranked[:number]]
 

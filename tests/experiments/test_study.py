@@ -95,6 +95,20 @@ def test_the_search_finds_what_helps_and_confirms_it_on_fresh_seeds(tmp_path, tr
     assert one.entries == entries == study.read(one.path)
 
 
+def test_what_solved_no_trial_is_not_confirmed(tmp_path, monkeypatch):
+    def train(row, names, seed, trials, past, lanes):
+        after = around(THEIRS, trials) if names == ("direct", "silent-0.1") else np.array([])
+        found = entry(names, after, trials, seed)
+        return {k: found[k] for k in ("trials", "cap", "after", "seconds")}
+
+    monkeypatch.setattr(study, "train", train)
+    one, _ = run(tmp_path, largest=2)
+    assert one.best(1, changes=1) and not one.best(1, changes=1, solved=True)
+    assert one.chosen() == [*dict.fromkeys([("direct", "silent-0.1"), *study.named(ROW)]), ()]
+    lines = findings.lines(findings.studies(tmp_path / "results"))
+    assert "best single" not in {line["as"] for line in lines}
+
+
 def test_a_study_started_again_goes_on(tmp_path, trained):
     first = study.Study(ROW, tmp_path, screened=40, confirmed=60)
     steps = first.run()

@@ -10,8 +10,9 @@ a study started again goes on.
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -100,6 +101,10 @@ class Study:
       largest: changes in the largest sets that the search builds; 0: it tries named readings
         only, and what was found before is confirmed.
       lanes: trials side by side; 0 for as many as `run` would take.
+      sets: sets of changes to try first, besides what the search tries.
+
+    Raises:
+      UserError: a row without a figure, a set that cannot be.
     """
 
     def __init__(
@@ -113,11 +118,15 @@ class Study:
         like: str | None = None,
         largest: int = LARGEST,
         lanes: int = 0,
+        sets: Iterable[Names] = (),
     ):
         published(row)
         self.row, self.seed, self._deadline = row, seed, deadline
         self._screened, self._confirmed, self._largest = screened, confirmed, largest
         self._lanes = lanes
+        self._sets = [tuple(sorted(names)) for names in sets]
+        for names in self._sets:
+            combine(row, names)
         self._like = None if like is None else Study(ROWS[like], folder, seed)
         self.path = folder / "results" / "study" / f"{row.name}.json"
         self._lock = folder / "runs" / f"study.{row.name}"
@@ -126,7 +135,8 @@ class Study:
     def run(self) -> Iterator[dict[str, Any]]:
         """Try what is not yet tried; every entry as it comes, until time is over."""
         with alone_in(self._lock):
-            for names in self._chosen_there(self._like) if self._like else self._screen():
+            search = self._chosen_there(self._like) if self._like else self._screen()
+            for names in chain(self._sets, search):
                 yield from self._try(names, self.seed, self._screened)
             for names in self.chosen():
                 yield from self._try(names, self.seed + CONFIRM_SEED, self._confirmed)

@@ -77,6 +77,7 @@ def study(
     confirm: int = 200,
     like: Name = None,
     largest: int = 3,
+    sets: tuple[str, ...] = (),
     seed: int = 0,
     lanes: Count = None,
     budget: Seconds = None,
@@ -94,6 +95,7 @@ def study(
       like: try what the study of this row chose, instead of a search; for long rows.
       largest: changes in the largest sets that the search builds; 0: try named readings only
         and confirm what was found before.
+      sets: sets of changes to try first, such as no-recurrence+half-rate.
       seed: of all randomness.
       lanes: trials side by side; by default 16, or 32 for more than 16 trials.
       budget: seconds for each row.
@@ -113,7 +115,18 @@ def study(
         if row.rival:
             continue  # there is one way only to read them
         deadline = time.monotonic() + budget if budget else float("inf")
-        one = studies.Study(row, here, seed, trials, confirm, deadline, like, largest, lanes or 0)
+        one = studies.Study(
+            row,
+            here,
+            seed,
+            screened=trials,
+            confirmed=confirm,
+            deadline=deadline,
+            like=like,
+            largest=largest,
+            lanes=lanes or 0,
+            sets=[tuple(names.split("+")) for names in sets],
+        )
         for entry in one.run():
             print(studies.says(row, entry), file=sys.stderr, flush=True)
     found = findings.studies(here / "results")

@@ -218,6 +218,18 @@ def test_rows_by_name_table_and_experiment():
         find_rows([])
 
 
+def test_sets_that_are_named_are_tried_first_and_compete(tmp_path, trained):
+    wanted = [("silent-0.1", "direct"), ("no-slope", "half-rate")]
+    one, entries = run(tmp_path, largest=0, sets=wanted)
+    tried = [tuple(e["changes"]) for e in entries if e["seed"] == 0]
+    assert tried[:2] == [("direct", "silent-0.1"), ("half-rate", "no-slope")]
+    assert len(tried) == len(set(tried))
+    assert ("direct", "silent-0.1") in one.chosen()
+    for bad, says in ((("half-rat",), "half-rat"), (("direct", "direct"), "exclude each other")):
+        with pytest.raises(UserError, match=says):
+            study.Study(ROW, tmp_path, sets=[bad])
+
+
 def test_a_row_like_another_tries_what_was_chosen_there(tmp_path, trained):
     first, _ = run(tmp_path)
     trained.clear()

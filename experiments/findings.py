@@ -24,7 +24,8 @@ choosing it. *Reproduced*: a sample of our trials, as large as the paper's, has 
 either side of the paper's, and its success rate, in the middle 95 % of such samples. A trial
 has failed at three times the published mean in the search and at four times it in the
 confirmation; where it says 0, at one and a half times it. Without a best single change, none
-solved a trial on fresh seeds. `named` readings are leads from other programs.
+solved a trial on fresh seeds. `named`: what `run` has a name for, mostly leads from other
+programs.
 """
 HEADS = ("row", "as", "reading", "solved", "mean after", "paper", "ratio", "reproduced")
 

@@ -2,7 +2,7 @@
 
 A reading is data: fields of `paper.Row` and their other values. Which readings bring a
 row out was seen in other programs beforehand, so they are leads, not truths; Y of
-experiment 3b was found by `study`.
+experiment 3b and `tangent` of 2c were found by `study`.
 """
 
 from collections.abc import Mapping
@@ -92,8 +92,16 @@ READINGS = (
         "no-recurrence",
         "no connections inside the hidden layer; their weights are counted but absent",
         "2c",
-        solves=True,
         recurrence="none",
+    ),
+    _reading(
+        "tangent",
+        f"{_TANGENT}; no connections inside the hidden layer; initial weights within 0.1",
+        "2c",
+        solves=True,
+        activation=linearised_logistic,
+        recurrence="none",
+        weights=0.1,
     ),
     _reading("X", f"{_TANGENT}; {_X}", "4", activation=linearised_logistic, **_NO_BIAS),
     _reading(

@@ -95,11 +95,13 @@ def test_choosing_rows_and_readings():
         len(every) == 31
         and "1-3 S+T" in every
         and "4-1000 Y" in every
-        and "2c-50-50 no-recurrence" in every
+        and "2c-50-50 tangent" in every
     )
     assert "6a literal" in every
     assert len(names(["all"], "literal")) == 31 and len(names(["all"], "linear")) == 2
-    assert len(names(["all"], "all")) == 31 + 4 * 5 + 2 + 9 + 2 * (3 + 3 + 2 + 2) + 3 + 2 + 3 + 1
+    assert (
+        len(names(["all"], "all")) == 31 + 4 * 5 + 2 + 9 + 2 * (3 + 3 + 2 + 2) + 3 + 2 + 3 + 1 + 9
+    )
     assert names(["7"]) == ["4-100 Y", "4-500 Y", "4-1000 Y"]
     assert names(["7", "4-500"]) == ["4-100 Y", "4-500 literal", "4-1000 Y"]
     assert "1-elman literal" in names(["rivals"]) and "6a literal" not in names(["rivals"])

@@ -43,8 +43,8 @@ def precision_of_products() -> lax.Precision | None:
 
     JAX's default rounds the factors of single-precision products to 10 bits on recent GPUs
     and to 7 on TPUs: a gradient of a few hundred numbers then agrees with the same in double
-    precision to 5e-4 instead of 1e-6, and nets this small gain no time by it. Pass it to
-    every product of matrices; sums of elementwise products are never rounded.
+    precision to 5e-4 instead of 1e-6. Pass it to every product of matrices; sums of
+    elementwise products are never rounded.
 
     Example:
       >>> precision_of_products().name

@@ -5,7 +5,7 @@ into readings, `silent-0.1+direct`. `study` tries them. A change is offered for 
 where it changes anything.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
@@ -209,6 +209,16 @@ def _makes_sense(row: Row, change: Change) -> bool:
     return True
 
 
+def title(names: Iterable[str]) -> str:
+    """How a set of changes is called; of none, `literal`.
+
+    Example:
+      >>> title(("direct", "silent-0.1")), title(())
+      ('direct+silent-0.1', 'literal')
+    """
+    return "+".join(names) or LITERAL.name
+
+
 def combine(row: Row, names: tuple[str, ...]) -> Reading:
     """The reading of a row that several changes make together; of none, the literal one.
 
@@ -230,4 +240,4 @@ def combine(row: Row, names: tuple[str, ...]) -> Reading:
         changed = there[name].change(read)  # of what it is by now: two may change the task
         read, fields = replace(read, **changed), {**fields, **changed}
     says = "; ".join(there[name].says for name in names)
-    return Reading("+".join(names), says, (row.experiment,), MappingProxyType(fields))
+    return Reading(title(names), says, (row.experiment,), MappingProxyType(fields))

@@ -1,14 +1,14 @@
 """What studies found: for every row, and for the paper as a whole. Reads study files only."""
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 
-from experiments.changes import BY_NAME, offered
+from experiments.changes import BY_NAME, offered, title
 from experiments.files import write_text
 from experiments.intervals import bootstrap, wilson
+from experiments.report import markdown_table
 from experiments.rows import Row
 from experiments.study import Fit, Names, confirming, fit, named, read
 from experiments.tables import ROWS
@@ -193,7 +193,7 @@ def cells(one: dict[str, Any]) -> dict[str, str]:
     return {
         "row": one["row"],
         "as": one["as"],
-        "reading": _reading(one),
+        "reading": title(one["changes"]),
         "solved": f"{one['solved']}/{one['trials']} {rate}",
         "mean after": f"{mean['value']:,.0f} [{mean['low']:,.0f}, {mean['high']:,.0f}]"
         if mean
@@ -210,14 +210,14 @@ def as_markdown(found: dict[str, Entries]) -> str:
     tried = dict.fromkeys(name for one in listed for name in one["changes"])
     text = [
         HEADING,
-        *_markdown(HEADS, [list(cells(one).values()) for one in listed]),
+        *markdown_table(HEADS, [list(cells(one).values()) for one in listed]),
         *("", "## Sets of changes by the rows that they reproduce", ""),
         f"*Close*: a misfit (|ln ratio| plus twice what success is short of) below {CLOSE}.",
         "",
-        *_markdown(
+        *markdown_table(
             ("changes", "on fresh seeds", "in the search only", "close"),
             [
-                [_reading(one), *(_listed(one[k]) for k in ("rows", "searched", "close"))]
+                [title(one["changes"]), *(_listed(one[k]) for k in ("rows", "searched", "close"))]
                 for one in [s for s in sets if s["rows"] or s["searched"]][:SETS_SHOWN]
             ],
         ),
@@ -225,14 +225,15 @@ def as_markdown(found: dict[str, Entries]) -> str:
         "Together they reproduce, on fresh seeds, every row that any does: one after the other",
         "what adds most rows, of equals that of the fewest changes.",
         "",
-        *_markdown(
-            ("reading", "adds"), [[_reading(one), _listed(one["rows"])] for one in cover(sets)]
+        *markdown_table(
+            ("reading", "adds"),
+            [[title(one["changes"]), _listed(one["rows"])] for one in cover(sets)],
         ),
         *("", "## Rows that stay unexplained", ""),
-        *_markdown(
+        *markdown_table(
             ("row", "sets tried", *HEADS[2:-1]),
             [
-                [one["row"], str(one["tried"]), *list(cells(one).values())[2:-1]]
+                [one["row"], str(one["tried"]), *(cells(one)[head] for head in HEADS[2:-1])]
                 for one in unexplained(found)
             ],
         ),
@@ -240,15 +241,6 @@ def as_markdown(found: dict[str, Entries]) -> str:
         *(f"- `{name}`: {BY_NAME[name].says}" for name in sorted(tried)),
     ]
     return "\n".join(text) + "\n"
-
-
-def _markdown(heads: Iterable[str], rows: Iterable[list[str]]) -> list[str]:
-    heads = list(heads)
-    return ["| " + " | ".join(row) + " |" for row in (heads, ["---"] * len(heads), *rows)]
-
-
-def _reading(one: dict[str, Any]) -> str:
-    return "+".join(one["changes"]) or "literal"
 
 
 def _listed(rows: list[str]) -> str:

@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import io
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -220,9 +221,13 @@ def as_markdown(listed: list[dict]) -> str:
     """The report as Markdown."""
     text = []
     for title, (heads, body) in _tables(listed).items():
-        rows = [heads, ["---"] * len(heads), *body]
-        text += [f"**{title}**", "", *("| " + " | ".join(r) + " |" for r in rows), ""]
+        text += [f"**{title}**", "", *markdown_table(heads, body), ""]
     return "\n".join([*text, NOTE])
+
+
+def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """The lines of a table in Markdown."""
+    return ["| " + " | ".join(row) + " |" for row in (heads, ["---"] * len(heads), *rows)]
 
 
 def put_into(text: str, listed: list[dict]) -> str:

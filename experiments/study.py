@@ -20,7 +20,7 @@ import jax
 import numpy as np
 
 from experiments.assembly import for_trials, trial
-from experiments.changes import BY_NAME, combine, offered
+from experiments.changes import BY_NAME, combine, offered, title
 from experiments.errors import UserError
 from experiments.files import alone_in, read_bytes, shown, write_text
 from experiments.jobs import Job
@@ -287,7 +287,7 @@ def says(row: Row, entry: dict[str, Any]) -> str:
     after, found = entry["after"], fit(row, entry)
     mean = f", mean {np.mean(after):,.0f}" if after else ""
     return (
-        f"{row.name} {'+'.join(entry['changes']) or 'literal'}, seed {entry['seed']}: "
+        f"{row.name} {title(entry['changes'])}, seed {entry['seed']}: "
         f"{len(after)} of {entry['trials']} solved{mean} (paper {published(row):,})"
         f"{', reproduced' * found.reproduced}, {entry['seconds']:.0f} s"
     )

@@ -40,7 +40,7 @@ from matplotlib.colors import LinearSegmentedColormap
 
 import lstm_jax as lj
 from experiments import assembly, findings, study
-from experiments.changes import CHANGES, combine, offered
+from experiments.changes import CHANGES, combine, offered, title
 from experiments.errors import UserError
 from experiments.files import HERE
 from experiments.paper import reber_set_pairs
@@ -445,7 +445,7 @@ def draw_map(worst=3.0):
     shades = LinearSegmentedColormap.from_list("fit", ["0.1", "0.9"])
     image = axes.imshow(misfit, cmap=shades, vmin=0, vmax=worst, aspect="auto")
     axes.set_xticks(range(len(found)), found, rotation=90)
-    axes.set_yticks(range(len(singles)), ["+".join(names) or "literal" for names in singles])
+    axes.set_yticks(range(len(singles)), [title(names) for names in singles])
     axes.tick_params(length=0, labelsize=7)
     axes.xaxis.tick_top()
     figure.colorbar(image, ax=axes, label="misfit", extend="max", shrink=0.5, pad=0.02)
@@ -455,7 +455,7 @@ draw_map()
 print("number of rows for which a single change has the smallest misfit in the search")
 best_alone = [min((f.misfit, n) for n, f in fits[r].items() if len(n) < 2)[1] for r in found]
 for names in sorted(set(best_alone), key=best_alone.count, reverse=True):
-    print(f"{best_alone.count(names):4} {'+'.join(names) or 'literal'}")
+    print(f"{best_alone.count(names):4} {title(names)}")
 assert len(best_alone) == len(found)
 
 # %% [markdown]
@@ -485,7 +485,7 @@ for one in overall:
         best_sets.append(one)
 best_sets = best_sets[:10]
 for one in best_sets[:5]:
-    print("+".join(one["changes"]) or "literal")
+    print(title(one["changes"]))
     print(f"    on fresh seeds {len(one['rows'])}: {', '.join(one['rows']) or '-'}")
     print(f"    in the search {len(one['searched'])}: {', '.join(one['searched']) or '-'}")
     assert len(one["rows"]) + len(one["searched"]) <= rows_tried(one) <= len(found)
@@ -498,7 +498,7 @@ def draw_sets():
         axes.barh(i, rows_tried(one), color=PALE, height=0.6)
         axes.barh(i, sure + maybe, color=GREY, height=0.6)
         axes.barh(i, sure, color=BLACK, height=0.6)
-    axes.set_yticks(range(len(best_sets)), ["+".join(o["changes"]) or "literal" for o in best_sets])
+    axes.set_yticks(range(len(best_sets)), [title(o["changes"]) for o in best_sets])
     axes.set(ylim=(len(best_sets) - 0.5, -0.5), xlim=(0, len(found)), xlabel="rows")
     axes.xaxis.get_major_locator().set_params(integer=True)
 
@@ -524,7 +524,7 @@ assert most_covered <= len(covered)
 print("few sets that cover all of these, what adds most first:")
 few = findings.cover(overall)
 for one in few:
-    print(f"    {'+'.join(one['changes']) or 'literal'}: {', '.join(one['rows'])}")
+    print(f"    {title(one['changes'])}: {', '.join(one['rows'])}")
 assert {name for one in few for name in one["rows"]} == {*covered}
 unexplained = [one["row"] for one in findings.unexplained(found)]
 print("unexplained:", ", ".join(unexplained))
@@ -661,7 +661,7 @@ for name in open_rows:
     ratio = f"{fitted.ratio:.2f} times the paper's mean" if fitted.ratio else "no mean"
     expected = ROWS[name].published.success
     solved = f"{fitted.success:.0%} solved (paper {1 if expected is None else expected:.0%})"
-    print(f"    {name:14} {'+'.join(names) or 'literal'}: {ratio}, {solved}")
+    print(f"    {name:14} {title(names)}: {ratio}, {solved}")
 print("studied, but nothing confirmed yet:", ", ".join(unfinished) or "none")
 print("not studied yet:", ", ".join(name for name in studied if name not in found) or "none")
 assert len(open_rows) + len(unfinished) + len(covered) == len(found)

@@ -19,15 +19,12 @@ ROW = ROWS["1-5"]
 THEIRS = ROW.published.after
 
 
+def outcome(after, trials):
+    return {"trials": trials, "cap": 10**6, "after": [int(n) for n in after], "seconds": 1.0}
+
+
 def entry(changes, after, trials=40, seed=0):
-    return {
-        "changes": list(changes),
-        "seed": seed,
-        "trials": trials,
-        "cap": 10**6,
-        "after": [int(n) for n in after],
-        "seconds": 1.0,
-    }
+    return {"changes": list(changes), "seed": seed, **outcome(after, trials)}
 
 
 def around(mean, number, spread=0.4, seed=0):
@@ -69,8 +66,7 @@ def trained(monkeypatch):
         factor /= 2 if "direct" in names else 1
         factor /= 2 if "silent-0.1" in names else 1
         factor *= 1.2 ** len(set(names) - {"direct", "silent-0.1"})
-        found = entry(names, around(THEIRS * factor, trials, seed=seed % 97), trials, seed)
-        return {k: found[k] for k in ("trials", "cap", "after", "seconds")}
+        return outcome(around(THEIRS * factor, trials, seed=seed % 97), trials)
 
     monkeypatch.setattr(study, "train", train)
     return asked
@@ -98,8 +94,7 @@ def test_the_search_finds_what_helps_and_confirms_it_on_fresh_seeds(tmp_path, tr
 def test_what_solved_no_trial_is_not_confirmed(tmp_path, monkeypatch):
     def train(row, names, seed, trials, past, lanes):
         after = around(THEIRS, trials) if names == ("direct", "silent-0.1") else np.array([])
-        found = entry(names, after, trials, seed)
-        return {k: found[k] for k in ("trials", "cap", "after", "seconds")}
+        return outcome(after, trials)
 
     monkeypatch.setattr(study, "train", train)
     one, _ = run(tmp_path, largest=2)

@@ -13,7 +13,7 @@ SUITABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
 PEERS := import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['dependency-groups']['peers'])
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test slow lint format peers bench lock env clean
+.PHONY: help demo test slow coverage lint format peers bench lock env clean
 
 help:  ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -27,6 +27,10 @@ test: $(STAMP)  ## everything but the slow tests
 slow: $(STAMP)  ## the slow tests only
 	$(PYTEST) $(PARALLEL) -m slow $(ARGS)
 
+coverage: $(STAMP)  ## branches of the library that the tests take, at least 95 %
+	$(PYTEST) $(PARALLEL) -m "not slow" --cov=lstm_jax --cov-branch --cov-fail-under=95 \
+	  --cov-report=term-missing:skip-covered tests/library tests/test_*.py lstm_jax $(ARGS)
+
 lint: $(STAMP)  ## style, formatting, types
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
@@ -39,13 +43,14 @@ format: $(STAMP)  ## let ruff repair what it can
 bench: $(STAMP)  ## time the trials, beside the peers if `make peers` was run
 	$(PY) -m experiments bench $(ARGS)
 
-peers: $(STAMP)  ## add torch, flax and equinox, for timing and parity
+peers: $(STAMP)  ## add torch and equinox, for timing and parity
 	$(PY) -m pip freeze --exclude-editable > $(VENV)/locked.txt
 	$(PY) -m pip install -c $(VENV)/locked.txt $$($(PY) -c "$(PEERS)")
 
 lock: $(STAMP)  ## resolve requirements.lock again (ARGS=--upgrade for newer versions)
 	$(PY) -m pip install -q uv
-	$(PY) -m uv pip compile pyproject.toml --extra experiments --group build --group dev \
+	$(PY) -m uv pip compile pyproject.toml \
+	  --group build --group dev --group experiments \
 	  --universal --python-version 3.11 --fork-strategy fewest --generate-hashes --no-header \
 	  -q -o requirements.lock $(ARGS)
 

@@ -1,60 +1,95 @@
-"""One cell, many gradients, thousands of trials: LSTM as published in 1997, in JAX.
+"""One cell, many gradients, thousands of trials: recurrent nets and how they learn, in JAX.
 
-    key -> tasks -> Sequence -> wiring -> gradients -> optax -> training -> trials -> records
+    key -> tasks -> Sequence -> networks -> gradients -> optax -> training -> trials -> records
 
 Units are axis 0, whatever follows is lanes; time is in front of both.
 """
 
-from lstm_jax import activations, analysis, growth, losses, stopping, tasks
-from lstm_jax.cascade_correlation import make_cascade_trial
-from lstm_jax.cells.memory_block import Initial, gates, memory_block
+from lstm_jax import analysis, gradients, losses, tasks
+from lstm_jax.cells.memory_block import Initialization, gates, memory_block
 from lstm_jax.cells.simple import elman, fully_recurrent, jordan
-from lstm_jax.chunker import sequence_chunker
-from lstm_jax.gradients import rtrl, truncated
-from lstm_jax.gradients.bptt import bptt, windowed
-from lstm_jax.guessing import make_guessing
-from lstm_jax.runtime import tune_cpu_loops
-from lstm_jax.topology import Topology
-from lstm_jax.training import Experiment, Trial, TrialState, make_trial
+from lstm_jax.cells.topology import Topology
+from lstm_jax.conformance import check_cell, check_learner, check_net, check_rule, check_task
+from lstm_jax.methods.cascade_correlation import cascade_correlation, cascade_net
+from lstm_jax.methods.random_guessing import all_right, random_guessing
+from lstm_jax.methods.sequence_chunker import sequence_chunker
+from lstm_jax.networks.readout import readout
+from lstm_jax.networks.unroll import net_of, record, unroll
+from lstm_jax.ops import activations
+from lstm_jax.ops.xla import tune_cpu_loops
+from lstm_jax.parameters import load_params, save_params
+from lstm_jax.training import growth, judging, stopping
+from lstm_jax.training.config import TrialConfig
+from lstm_jax.training.gradient_descent import gradient_descent
+from lstm_jax.training.records import curve_points
+from lstm_jax.training.trial import Trial, TrialState, make_trial
 from lstm_jax.trials import Finished, Progress, RunError, run_trials
-from lstm_jax.types import Cell, Learned, Sequence, Task
-from lstm_jax.wiring import readout, unroll, watch
+from lstm_jax.types import (
+    Carousel,
+    Cell,
+    GradientRule,
+    LossAndGrads,
+    Net,
+    NetInputs,
+    OnlineGradient,
+    Sequence,
+    SequenceLoss,
+    Task,
+)
+from lstm_jax.version import __version__
 
 __all__ = [
+    "Carousel",
     "Cell",
-    "Experiment",
     "Finished",
-    "Initial",
-    "Learned",
+    "GradientRule",
+    "Initialization",
+    "LossAndGrads",
+    "Net",
+    "NetInputs",
+    "OnlineGradient",
     "Progress",
     "RunError",
     "Sequence",
+    "SequenceLoss",
     "Task",
     "Topology",
     "Trial",
+    "TrialConfig",
     "TrialState",
+    "__version__",
     "activations",
+    "all_right",
     "analysis",
-    "bptt",
+    "cascade_correlation",
+    "cascade_net",
+    "check_cell",
+    "check_learner",
+    "check_net",
+    "check_rule",
+    "check_task",
+    "curve_points",
     "elman",
     "fully_recurrent",
     "gates",
+    "gradient_descent",
+    "gradients",
     "growth",
     "jordan",
+    "judging",
+    "load_params",
     "losses",
-    "make_cascade_trial",
-    "make_guessing",
     "make_trial",
     "memory_block",
+    "net_of",
+    "random_guessing",
     "readout",
-    "rtrl",
+    "record",
     "run_trials",
+    "save_params",
     "sequence_chunker",
     "stopping",
     "tasks",
-    "truncated",
     "tune_cpu_loops",
     "unroll",
-    "watch",
-    "windowed",
 ]

@@ -36,7 +36,7 @@ import numpy as np
 import optax
 
 import lstm_jax as lj
-from lstm_jax import activations, analysis, losses, stopping, tasks, truncated
+from lstm_jax import activations, analysis, gradients, judging, losses, stopping, tasks
 
 lj.tune_cpu_loops()  # before the first computation
 plt.rcParams.update(
@@ -72,8 +72,8 @@ print(f"{len(letters)} steps, marks at steps {marks[0]} and {marks[1]}, class {C
 #
 # A conventional hidden layer is $y(t) = f(W\,y(t-1) + V x(t))$. Going one step back, an error
 # is multiplied by $W^\top$ and by the slopes $f'$, and the slope of the logistic is at most 1/4.
-# Here is such a net. To this library a net is a pair of functions, `init` and `step`, and a
-# state to start from.
+# Here is such a net. To this library a *cell* is a pair of functions, `init` and `step`, and a
+# state to start from, `initial_state`.
 
 
 # %%
@@ -84,14 +84,14 @@ def conventional(inputs: int, units: int, limit: float) -> lj.Cell:
         drawn = jax.random.uniform(key, (units, inputs + units), minval=-limit, maxval=limit)
         return {"V": drawn[:, :inputs], "W": drawn[:, inputs:]}
 
-    def start(lanes=(), dtype=None):
+    def initial_state(lanes=(), dtype=None):
         return jnp.zeros((units, *lanes), dtype)
 
     def step(params, y_tm1, symbol):
         y = activations.logistic(params["V"][:, symbol] + params["W"] @ y_tm1)
         return y, y
 
-    return lj.Cell(init, start, step, carousel=(), inputs=inputs, outputs=units)
+    return lj.Cell(init, initial_state, step, inputs=inputs, outputs=units)
 
 
 # %% [markdown]
@@ -146,7 +146,7 @@ for limit in limits:
 
 # %%
 topology = lj.Topology(inputs=8, blocks=(2, 2))
-cell = lj.memory_block(topology, lj.Initial(input_gate=(-2.0, -4.0)))
+cell = lj.memory_block(topology, lj.Initialization(input_gate=(-2.0, -4.0)))
 net = lj.readout(cell, outputs=4)
 params = jax.jit(net.init)(jax.random.key(0))
 print("weights:", analysis.weight_count(net), "(the paper counts 156)")
@@ -198,7 +198,7 @@ draw_flow()
 # %%
 @jax.jit
 def doors(params):
-    shares = analysis.gradient_by_step(truncated.cut(cell), params, letters)
+    shares = analysis.gradient_by_step(gradients.cut(cell), params, letters)
     entry = analysis.entry_factor(topology, params, letters)
     return shares.bias, entry[-1], analysis.exit_factors(topology, params, letters)
 
@@ -232,19 +232,19 @@ assert everything[-1] > everything[1] > 0
 # `stop_gradient` on the recurrent activations, and reverse mode then gives the
 # *truncated gradient*. The library has it three times:
 #
-# * `truncated.definition`: that `stop_gradient`, and back-propagation through the whole sequence;
-# * `truncated.time_parallel`: no loop backwards, because what is left is a cumulative sum;
-# * `truncated.online`: the algorithm of the paper's appendix, nothing goes backwards at all.
+# * `gradients.by_definition`: that `stop_gradient`, and back-propagation through the sequence;
+# * `gradients.parallel_scan`: no loop backwards, because what is left is a cumulative sum;
+# * `gradients.forward_traces`: the algorithm of the paper's appendix, traces carried forward.
 #
-# `bptt` is the full gradient. All four have one signature. We give them the same untrained net
-# and the same sequence.
+# `gradients.bptt` is the full gradient. All four are *gradient rules* with one signature. We give
+# them the same untrained net and the same sequence.
 
 # %%
 rules = {
-    "bptt (full)": lj.bptt,
-    "truncated.definition": truncated.definition,
-    "truncated.time_parallel": truncated.time_parallel,
-    "truncated.online": truncated.online,
+    "bptt (full)": gradients.bptt,
+    "by_definition": gradients.by_definition,
+    "parallel_scan": gradients.parallel_scan,
+    "forward_traces": gradients.forward_traces,
 }
 
 
@@ -260,9 +260,9 @@ def compiled(rule, sequence):
     return jax.jit(rule(net, losses.squared_error)).lower(params, sequence).compile()
 
 
-learn = {name: compiled(rule, sequence) for name, rule in rules.items()}
-grads = {name: rule(params, sequence).grads for name, rule in learn.items()}
-full, cut = grads["bptt (full)"], grads["truncated.definition"]
+gradient_of = {name: compiled(rule, sequence) for name, rule in rules.items()}
+grads = {name: rule(params, sequence).grads for name, rule in gradient_of.items()}
+full, cut = grads["bptt (full)"], grads["by_definition"]
 largest = np.abs(flat(cut)).max()
 print("                          largest deviation from the definition     cosine with full")
 for name, gradient in grads.items():
@@ -294,7 +294,7 @@ def reach(cell, params):
 
 reaches = {
     "memory cells,\nfull gradient": reach(cell, params.cell),
-    "memory cells,\ntruncated": reach(truncated.cut(cell), params.cell),
+    "memory cells,\ntruncated": reach(gradients.cut(cell), params.cell),
     "conventional,\nweights within 2": reach(old[2.0], old_params[2.0]),
 }
 styles = ({"color": PALE, "linewidth": 5}, {"color": BLACK}, {"color": BLACK, "linestyle": "--"})
@@ -322,8 +322,8 @@ assert min(full_reach, cut_reach) > 1e-2 and old_reach < 1e-12
 
 # %% [markdown]
 # To the conventional net the marks are as good as invisible: nothing at the end says that the
-# weights should have done something else there. The memory cells hear of every step, before any
-# training, and the cut takes next to nothing from that.
+# weights should have done something else there. In the memory cells the error arrives at every
+# step, before any training, and the cut takes next to nothing from that.
 #
 # What is gained by the cut: what must be known of the past fits into a few numbers, the traces
 # $\partial s / \partial w$ for each cell and each weight that leads to it or to its input gate.
@@ -332,15 +332,15 @@ assert min(full_reach, cut_reach) > 1e-2 and old_reach < 1e-12
 # hundred times as long.
 
 # %%
-longer = sequence._replace(
+longer = sequence.replace(
     inputs=np.resize(sequence.inputs, 100 * task.steps), length=np.int32(100 * task.steps)
 )
 print(f"bytes for sequences of {task.steps:8} steps {100 * task.steps:8,} steps")
-for name in ("bptt (full)", "truncated.online"):
-    pair = learn[name], compiled(rules[name], longer)
+for name in ("bptt (full)", "forward_traces"):
+    pair = gradient_of[name], compiled(rules[name], longer)
     needed = [program.memory_analysis().temp_size_in_bytes for program in pair]
     print(f"{name:22}", *(f"{n:14,}" for n in needed))
-    assert needed[1] == needed[0] if name == "truncated.online" else needed[1] > 50 * needed[0]
+    assert needed[1] == needed[0] if name == "forward_traces" else needed[1] > 50 * needed[0]
 print(f"of which traces: {analysis.trace_memory(topology)} numbers of 4 bytes")
 
 # %% [markdown]
@@ -353,20 +353,18 @@ print(f"of which traces: {analysis.trace_memory(topology)} numbers of 4 bytes")
 # it is then tested on 2560 new ones.
 
 # %%
-experiment = lj.Experiment(
+config = lj.TrialConfig(
     net=net,
     task=task,
-    rule=truncated.online,
-    loss=losses.squared_error,
-    optimizer=optax.sgd(0.5),
-    judge=stopping.within(0.3),
+    learner=lj.gradient_descent(gradients.forward_traces, losses.squared_error, optax.sgd(0.5)),
+    judge=judging.within(0.3),
     stop=stopping.recent(2000, stopping.Criterion(wrong_below=1, error_below=0.1)),
-    cap=60_000,
-    test=2560,
+    max_sequences=60_000,
+    test_sequences=2560,
 )
 finished: list[lj.Finished] = []
 records = lj.run_trials(
-    lj.make_trial(lambda settings: experiment),
+    lj.make_trial(lambda settings: config),
     jax.random.key(0),
     number=4,
     lanes=4,
@@ -380,7 +378,7 @@ for r in records:
 # %% [markdown]
 # (The paper reports 31,390 sequences, the mean of 20 trials.) Take the trial that was quickest.
 # To see what its gates and cells do we let it read the sequence from above four times, letter by
-# letter the same and with nothing changed but the marks. `watch` calls a function at every step
+# letter the same and with nothing changed but the marks. `record` calls a probe at every step
 # and stacks what it returns; `gates` returns what goes on in the hidden layer. Lanes, the last
 # axis of everything, make the four readings one call.
 
@@ -393,7 +391,7 @@ trained = jax.tree.map(jnp.asarray, quickest.params)
 @jax.jit
 def look_inside(inputs):
     """Gates and states at every step, and the outputs, for sequences in lanes."""
-    seen = lj.watch(cell, trained.cell, inputs, partial(lj.gates, topology))
+    seen = lj.record(cell, trained.cell, inputs, partial(lj.gates, topology))
     return seen, lj.unroll(net, trained, inputs)[1]
 
 
@@ -538,6 +536,6 @@ assert all(np.abs(kept[-1, :, i] - kept[-1, :, j]).max() > 0.1 for i in range(4)
 #
 # **To go on.** Change the key of the trials: how the two cells share the work differs from trial
 # to trial, what the text says should not. Give the topology `output_gates=False`, or leave out
-# the initial input-gate biases. Train with `lj.bptt` in place of `truncated.online`: is it
+# the initial input-gate biases. Train with `gradients.bptt` in place of `forward_traces`: is it
 # better, or just slower? Add `forget_gates=True` and see which assertion fails first: what has
 # become of the 1?

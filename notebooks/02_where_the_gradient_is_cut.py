@@ -37,7 +37,8 @@ import numpy as np
 import optax
 
 import lstm_jax as lj
-from lstm_jax import activations, analysis, losses, stopping, tasks, truncated
+from lstm_jax import activations, analysis, gradients, judging, losses, stopping, tasks
+from lstm_jax.cells.naive_carousel import naive_carousel
 
 lj.tune_cpu_loops()  # before the first computation
 jax.config.update("jax_enable_x64", True)
@@ -77,7 +78,7 @@ lags = np.arange(1, 1 + LAGS)
 
 def elman_flow(limit, key):
     """Measured and computed factors `(lags, v, u)` with the way in; computed without; bounds."""
-    net = lj.elman(inputs=2, hidden=UNITS, weights=limit)
+    net = lj.elman(inputs=2, hidden=UNITS, init_scale=limit)
     params = net.init(key)
     W = params.from_context
     _, y = lj.unroll(net, params, drive)
@@ -139,7 +140,7 @@ draw_bounds()
 @jax.jit
 def list_paths(key, longest=8, u=0, v=1):
     """What is carried along each path of three units from u to v; the sums by two formulas."""
-    net = lj.elman(inputs=2, hidden=3, weights=3.9)
+    net = lj.elman(inputs=2, hidden=3, init_scale=3.9)
     params = net.init(key)
     _, y = lj.unroll(net, params, drive)
     slopes = (y * (1 - y))[: -1 - longest : -1]
@@ -180,7 +181,7 @@ def factor(w, y, held):
     x = jnp.where(held, -w * y, 0.0).reshape(1)
 
     def step(y_tm1):
-        return lone.step(params, lone.start()._replace(context=y_tm1[None]), x)[1][0]
+        return lone.step(params, lone.initial_state()._replace(context=y_tm1[None]), x)[1][0]
 
     return jax.jvp(step, (y,), (jnp.ones(()),))[1]
 
@@ -245,22 +246,20 @@ draw_best_case()
 # %%
 task = tasks.adding(T=40)
 topology = lj.Topology(inputs=2, blocks=(2, 2))
-cell = lj.memory_block(topology, lj.Initial(input_gate=(-3.0, -6.0)))
-net = lj.readout(cell, outputs=1, activation=activations.linear)
+cell = lj.memory_block(topology, lj.Initialization(input_gate=(-3.0, -6.0)))
+net = lj.readout(cell, outputs=1, activation=activations.identity)
 
-experiment = lj.Experiment(
+config = lj.TrialConfig(
     net=net,
     task=task,
-    rule=truncated.online,
-    loss=losses.squared_error,
-    optimizer=optax.sgd(0.5),
-    judge=stopping.within(0.1),
+    learner=lj.gradient_descent(gradients.forward_traces, losses.squared_error, optax.sgd(0.5)),
+    judge=judging.within(0.1),
     stop=stopping.recent(500, stopping.Criterion(wrong_below=1)),
-    cap=60_000,
-    test=500,
+    max_sequences=60_000,
+    test_sequences=500,
 )
 finished: list[lj.Finished] = []
-trial = lj.make_trial(lambda settings: experiment)
+trial = lj.make_trial(lambda settings: config)
 records = lj.run_trials(trial, jax.random.key(2), number=4, lanes=4, on_finished=finished.append)
 for r in records:
     wrong = r["test"]["wrong"]
@@ -307,7 +306,7 @@ def for_all(function):
 @for_all
 def doors(params, x):
     """Entry and exits of all cells, and the gradient of cell outputs at the end by step."""
-    shares = analysis.gradient_by_step(truncated.cut(cell), params.cell, x).bias
+    shares = analysis.gradient_by_step(gradients.cut(cell), params.cell, x).bias
     entry = analysis.entry_factor(topology, params.cell, x)
     leave = analysis.exit_factors(topology, params.cell, x)
     product = entry[-1] * leave.cell, entry[-1] * leave.input_gate
@@ -344,10 +343,10 @@ assert untrained_exit[:, marked].mean() < 1.2 * untrained_exit[:, ~marked].mean(
 #
 # **The other paths.** A state also acts, through $y_c$ and one step later, on every net input of
 # the hidden layer: those of the cells, of the input gates and of the output gates. The cut drops
-# all three. We can drop them one by one. A cell of this library offers its step in two halves,
-# `combine` (net inputs out of weights, activations and inputs) and `fire` (the rest); so let the
-# net inputs of chosen kinds of unit hear the last activations with their derivatives, and
-# the others hear them as constants.
+# all three. We can drop them one by one. A cell of this library may offer its step in two halves,
+# `net_input` (net inputs out of weights, activations and inputs) and `activate` (the rest); so let
+# the net inputs of chosen kinds of unit receive the last activations with their derivatives, and
+# the others receive them as constants.
 
 # %%
 KINDS = ("cell", "input_gate", "output_gate")
@@ -363,9 +362,9 @@ def opened(passes):
     parts = cell.net_inputs
 
     def step(params, state, x):
-        weights, still = parts.weights(params), jax.lax.stop_gradient(state)
-        known, constant = parts.combine(weights, state, x), parts.combine(weights, still, x)
-        state = parts.fire(jnp.where(passes, known, constant), state)
+        rows, still = parts.rows(params), jax.lax.stop_gradient(state)
+        known, constant = parts.net_input(rows, state, x), parts.net_input(rows, still, x)
+        state = parts.activate(jnp.where(passes, known, constant), state)
         return state, state.activations[topology.outward]
 
     return cell._replace(step=step)
@@ -428,7 +427,7 @@ draw_added()
 # by way of the net input of a cell or an input gate. And beside the 1 of the carousel it is not
 # much, though training makes it more.
 #
-# ## 3. What the weights hear of it
+# ## 3. What becomes of the gradient
 #
 # So much for the error; now the gradient. `opened` leads from the truncated gradient, with no
 # path open, to the full one, with all of them. The three forms of the truncated gradient must
@@ -437,20 +436,20 @@ draw_added()
 
 # %%
 def with_output(layer):
-    return lj.readout(layer, outputs=1, activation=activations.linear)
+    return lj.readout(layer, outputs=1, activation=activations.identity)
 
 
-def learner(rule):
-    learn = rule(net, losses.squared_error)
-    return for_all(lambda params, sequence: learn(params, sequence).grads)
+def in_all(net, rule):
+    """The gradient by a rule, over nets and sequences."""
+    gradient = rule(net, losses.squared_error)
+    return for_all(lambda params, sequence: gradient(params, sequence).grads)
 
 
 @jax.jit
 @partial(jax.vmap, in_axes=(0, None))
 def partly(passes, params):
     """Back-propagation through time, some paths open."""
-    learn = lj.bptt(with_output(opened(passes)), losses.squared_error)
-    return for_all(lambda params, sequence: learn(params, sequence).grads)(params, sequences)
+    return in_all(with_output(opened(passes)), gradients.bptt)(params, sequences)
 
 
 def by_kind(grads):
@@ -471,18 +470,18 @@ def by_kind(grads):
     return {**hidden, "output": put_together([grads.from_cell, grads.bias])}
 
 
-rules = {
-    "truncated.definition": truncated.definition,
-    "truncated.time_parallel": truncated.time_parallel,
-    "truncated.online": truncated.online,
-    "bptt": lj.bptt,
-    "rtrl": lj.rtrl.rtrl,
-}
-rules = {name: learner(rule) for name, rule in rules.items()}
+rules = (
+    gradients.by_definition,
+    gradients.parallel_scan,
+    gradients.forward_traces,
+    gradients.bptt,
+    gradients.rtrl,
+)
+rules = {rule.name: in_all(net, rule) for rule in rules}
 grads = {}
 for name, params in nets.items():
-    for rule, learn in rules.items():
-        grads[name, rule] = by_kind(jax.device_get(learn(params, sequences)))
+    for rule, gradient in rules.items():
+        grads[name, rule] = by_kind(jax.device_get(gradient(params, sequences)))
     partial_cuts = jax.device_get(partly(passes, params))
     for i, way in enumerate(WAYS):
         grads[name, way] = by_kind(jax.tree.map(lambda leaf, i=i: leaf[i], partial_cuts))
@@ -505,12 +504,12 @@ def apart(a, b):
 
 for name in nets:
     print(f"{name:24} apart from truncated   from full   cosine with full")
-    cut, full = grads[name, "truncated.definition"], grads[name, "bptt"]
+    cut, full = grads[name, "by_definition"], grads[name, "bptt"]
     for rule in (*rules, *WAYS):
         this, title = grads[name, rule], rule if rule in rules else f"paths open: {rule}"
         same = np.median(cosine(everything(this), everything(full)))
         print(f"{title:24} {apart(this, cut):20.0e} {apart(this, full):11.0e} {same:18.5f}")
-    for rule in ("truncated.time_parallel", "truncated.online", "none"):
+    for rule in ("parallel_scan", "forward_traces", "none"):
         assert apart(grads[name, rule], cut) < 1e-10
     for rule in ("rtrl", "all"):
         assert apart(grads[name, rule], full) < 1e-10
@@ -524,7 +523,7 @@ for name in nets:
 # %%
 print("weights of         untrained: 10 %  median      90 %   trained: 10 %  median      90 %")
 same = {
-    (name, kind): cosine(grads[name, "truncated.online"][kind], grads[name, "bptt"][kind])
+    (name, kind): cosine(grads[name, "forward_traces"][kind], grads[name, "bptt"][kind])
     for name in nets
     for kind in (*KINDS, "output")
 }
@@ -549,7 +548,7 @@ assert np.quantile(same["trained", "output_gate"], 0.1) < 0.8
 @for_all
 def by_lag(params, x):
     """Full and truncated gradient of the output at the end, `(lag, ...)`."""
-    layers = net, truncated.cut(net)
+    layers = net, gradients.cut(net)
     shares = [analysis.gradient_by_step(layer, params, x) for layer in layers]
     return jax.tree.map(lambda leaf: leaf[0, ::-1], shares)
 
@@ -600,7 +599,7 @@ draw_lags()
 # cells and input gates keep the greater part at every lag. For an output gate there is no further
 # back: under the cut it is told how far it should have been open at the very step of the error,
 # and nothing else, not even one step earlier. All that it did for the other units of the hidden
-# layer, by letting them hear the cells, is dropped. That is where the truncated gradient is
+# layer, by letting the cells out to them, is dropped. That is where the truncated gradient is
 # another gradient.
 #
 # ## 4. A carousel without gates
@@ -630,13 +629,13 @@ retrieve = values * first, values[:, :1] * last, last
 
 def naive(task, w):
     """The naive carousel; the weight in question is w, the other one is 1."""
-    layer = analysis.naive_carousel(inputs=2)
+    layer = naive_carousel(inputs=2)
     weights = jnp.array([[w if task == "hold" else 1.0, 0.0]])
     return layer, layer.init(jax.random.key(0))._replace(from_inputs=weights)
 
 
 def gated(task, w):
-    """The same with a gate where the conflict is, which hears the marks."""
+    """The same with a gate where the conflict is, which receives the marks."""
     kind = {"hold": "input_gate", "retrieve": "output_gate"}[task]
     layer = lj.memory_block(
         lj.Topology(
@@ -649,7 +648,7 @@ def gated(task, w):
             squash_input=None,
             squash_state=None,
         ),
-        lj.Initial(**{kind: -5.0}),
+        lj.Initialization(**{kind: -5.0}),
     )
     weights = jnp.array([[w if task == "hold" else 1.0, 0.0], [0.0, 10.0]])
     return layer, layer.init(jax.random.key(0))._replace(from_inputs=weights)
@@ -659,7 +658,7 @@ def pulls(make, task, w):
     """Demands `(sequences, time)` on the weight, and the error left, relative to that at w = 0."""
     values, targets, marks = {"hold": hold, "retrieve": retrieve}[task]
     layer, inner = make(task, w)
-    whole = lj.readout(layer, 1, activation=activations.linear, bias=False)
+    whole = lj.readout(layer, 1, activation=activations.identity, bias=False)
     out = jnp.array([[w if task == "retrieve" else 1.0]])
     params = whole.init(jax.random.key(0))._replace(cell=inner, from_cell=out)
 
@@ -738,15 +737,15 @@ draw_conflicts()
 # 1/10, at a conflict of almost 1 and with nine tenths of the error left. With a gate the weight
 # meets no conflict on its way to 1, where the task is solved and what cancels is next to nothing.
 #
-# It is not for want of the marks. The naive unit may hear them too, with a weight of their own;
+# It is not for want of the marks. The naive unit may receive them too, by a weight of their own;
 # but it can only *add* them, and a gate multiplies. The best that any two weights do:
 
 # %%
-marks_heard = {
+with_marks = {
     "hold": (np.cumsum(hold[0], axis=1), np.cumsum(np.tile(first, (64, 1)), axis=1), hold[1]),
     "retrieve": (np.tile(values[:, :1], STEPS), np.tile(last, (64, 1)), retrieve[1]),
 }
-for task_name, (content, marks, wanted) in marks_heard.items():
+for task_name, (content, marks, wanted) in with_marks.items():
     sources, goal = np.stack([np.ravel(content), np.ravel(marks)], axis=1), np.ravel(wanted)
     rest = goal - sources @ np.linalg.lstsq(sources, goal)[0]
     print(f"{task_name:10} error left {(rest**2).sum() / (goal**2).sum():.2f}")
@@ -756,26 +755,27 @@ for task_name, (content, marks, wanted) in marks_heard.items():
 # ## 5. What the cut costs and what it buys
 #
 # **Costs.** What can be learnt only by way of the dropped paths cannot be learnt. Take the output
-# weights of the second block away, so that only the other units of the hidden layer hear it: a
-# block that prepares something for another block. Error reaches it along recurrent connections
+# weights of the second block away, so that only the other units of the hidden layer receive it:
+# a block that prepares something for another block. Error reaches it along recurrent connections
 # and in no other way.
 
 # %%
-unheard = nets["trained"]._replace(from_cell=nets["trained"].from_cell.at[..., 2:].set(0))
+no_output = nets["trained"]._replace(from_cell=nets["trained"].from_cell.at[..., 2:].set(0))
 second = [2, 3, topology.rows("input_gate").start + 1, topology.rows("output_gate").start + 1]
-heard = {}
-for rule in ("truncated.definition", "truncated.online", "bptt"):
-    found = rules[rule](unheard, sequences).cell
+arrived = {}
+for rule in ("by_definition", "forward_traces", "bptt"):
+    found = rules[rule](no_output, sequences).cell
     parts = [leaf[:, :, second].reshape(*leaf.shape[:2], -1) for leaf in found]
-    heard[rule] = np.linalg.norm(np.concatenate(parts, axis=-1), axis=-1)
-    low, high = heard[rule].min(), heard[rule].max()
+    arrived[rule] = np.linalg.norm(np.concatenate(parts, axis=-1), axis=-1)
+    low, high = arrived[rule].min(), arrived[rule].max()
     print(f"{rule:21} gradient of the second block from {low:.1e} to {high:.1e}")
-assert not heard["truncated.definition"].any() and not heard["truncated.online"].any()
-assert (heard["bptt"] > 0).all()
+assert not arrived["by_definition"].any() and not arrived["forward_traces"].any()
+assert (arrived["bptt"] > 0).all()
 
 # %% [markdown]
-# It hears nothing. (The paper itself names another limit, the strongly delayed exclusive-or,
-# where to store one of two inputs does not reduce the error; that is an experiment of its own.)
+# Under the cut its gradient is zero. (The paper itself names another limit, the strongly delayed
+# exclusive-or, where to store one of two inputs does not reduce the error; that is an experiment of
+# its own.)
 #
 # **Buys.** What a rule that carries the past forward has to remember: the truncated gradient one
 # trace for each weight into a cell or its input gate (and each cell of the block), the exact one
@@ -795,10 +795,10 @@ def memory(blocks):
     def numbers(make, *args):
         return sum(leaf.size for leaf in jax.tree.leaves(jax.eval_shape(make, *args)))
 
-    state = numbers(whole.start)
+    state = numbers(whole.initial_state)
     kept = [
-        numbers(r.stepwise(whole, losses.squared_error).init, params) - state
-        for r in (truncated, lj.rtrl)
+        numbers(rule.online(whole, losses.squared_error).init, params) - state
+        for rule in (gradients.forward_traces, gradients.rtrl)
     ]
     assert kept[0] == analysis.trace_memory(layout)
     touched = analysis.operations(layout, outputs=1)
@@ -819,7 +819,7 @@ assert table[32][2] > 60 * table[32][1]
 # and the cut is its price: an output gate that looks no further than its own step, and units that
 # do not learn to prepare something for others.
 #
-# **To go on.** Train with `lj.bptt` and compare the output gates. Give the topology
+# **To go on.** Train with `gradients.bptt` and compare the output gates. Give the topology
 # `recurrence="none"`: what is left to cut? Add `forget_gates=True` and watch which assertions fail.
 # Try your own range of weights in the first figure, and a hidden layer with `activations` of
 # another slope.

@@ -1,4 +1,4 @@
-"""What every test can count on: two CPU devices, float32 unless asked, fixed examples."""
+"""What every test can count on: two CPU devices, float32 unless asked, no silent promotion."""
 
 import os
 import tempfile
@@ -12,10 +12,13 @@ import hypothesis
 import jax
 import pytest
 
-from lstm_jax.runtime import tune_cpu_loops
+from lstm_jax.ops.xla import tune_cpu_loops
 
 tune_cpu_loops()
 jax.config.update("jax_num_cpu_devices", 2)
+# what slips through promotion is a mistake that one sees too late; healthy code needs none
+jax.config.update("jax_numpy_rank_promotion", "raise")
+jax.config.update("jax_numpy_dtype_promotion", "strict")
 
 hypothesis.settings.register_profile(
     "lstm_jax", deadline=None, derandomize=True, max_examples=25, database=None

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from experiments import report, results
+from experiments.reporting import report
+from experiments.running import results
 
 README = Path(__file__).parents[1] / "README.md"
 FENCE = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)

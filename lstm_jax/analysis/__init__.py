@@ -1,9 +1,9 @@
 """What a net costs and how error flows in it: the paper's arguments as functions.
 
-counts     weights of a net; weights touched and numbers stored by the on-line algorithm
-carousel   constant error flow under the cut: Section 4 and appendix A.2 of 1997
-vanishing  error flow in conventional recurrent nets, and its bounds: Section 3.1
-conflict   the naive carousel without gates, and what is wrong with it: Section 3.2
+complexity       weights of a net; weights touched and numbers stored by the on-line algorithm
+carousel         constant error flow under the cut: Section 4 and appendix A.2 of 1997
+vanishing        error flow in conventional recurrent nets, and its bounds: Section 3.1
+weight_conflict  the naive carousel without gates, and what is wrong with it: Section 3.2
 """
 
 from lstm_jax.analysis.carousel import (
@@ -15,14 +15,7 @@ from lstm_jax.analysis.carousel import (
     gradient_by_step,
     uncut_jacobian,
 )
-from lstm_jax.analysis.conflict import (
-    conflict,
-    input_weight_signals,
-    naive_carousel,
-    output_weight_signals,
-    update_signals,
-)
-from lstm_jax.analysis.counts import (
+from lstm_jax.analysis.complexity import (
     Operations,
     operations,
     trace_memory,
@@ -36,6 +29,12 @@ from lstm_jax.analysis.vanishing import (
     vanishing_bound_by_largest,
     vanishing_factor,
 )
+from lstm_jax.analysis.weight_conflict import (
+    conflict,
+    input_weight_signals,
+    output_weight_signals,
+    update_signals,
+)
 
 __all__ = [
     "ExitFactors",
@@ -48,7 +47,6 @@ __all__ = [
     "exit_factors",
     "gradient_by_step",
     "input_weight_signals",
-    "naive_carousel",
     "operations",
     "output_weight_signals",
     "path_products",

@@ -16,12 +16,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from lstm_jax.activations import squash_to
 from lstm_jax.cells.memory_block import MemoryBlockParams, gates, memory_block
+from lstm_jax.cells.topology import Topology
 from lstm_jax.gradients import truncated
-from lstm_jax.topology import Topology
-from lstm_jax.types import Array, Cell, Params, State
-from lstm_jax.wiring import start, unroll, watch
+from lstm_jax.networks.unroll import initial_state, lanes_of, record, unroll
+from lstm_jax.ops.activations import squash_to
+from lstm_jax.types import Array, Carousel, Cell, Params, State
 
 
 class ExitFactors(NamedTuple):
@@ -86,12 +86,14 @@ def uncut_jacobian(
       >>> bool(jnp.all(uncut_jacobian(net, params, jnp.ones((100, 1))) == jnp.eye(2)))
       False
     """
-    state_0 = start(net, params, inputs) if state is None else state
-    s_0, unravel = ravel_pytree(_carousel(net, state_0))
+    carousel = _carousel(net)
+    state_0 = initial_state(net, params, lanes_of(inputs)) if state is None else state
+    carousel_0, rebuild = carousel.split(state_0)
+    s_0, unravel = ravel_pytree(carousel_0)
 
     def s_at_end(s_0):
-        begin = state_0._replace(**unravel(s_0))
-        return ravel_pytree(_carousel(net, unroll(net, params, inputs, begin, length)[0]))[0]
+        state = unroll(net, params, inputs, rebuild(unravel(s_0)), length)[0]
+        return ravel_pytree(carousel.split(state)[0])[0]
 
     return jax.jacrev(s_at_end)(s_0)
 
@@ -121,7 +123,7 @@ def gradient_by_step(net: Cell, params: Params, inputs: Array) -> Params:
     def last_output(each):
         steps: Any = (each, inputs)
         own = net._replace(step=lambda _, state, at: net.step(at[0], state, at[1]))
-        return unroll(own, None, steps, start(net, params, inputs))[1][-1]
+        return unroll(own, None, steps, initial_state(net, params, lanes_of(inputs)))[1][-1]
 
     each = jax.tree.map(lambda w: jnp.broadcast_to(w, (len(inputs), *w.shape)), params)
     return jax.jacrev(last_output)(each)
@@ -187,16 +189,18 @@ def _see(topology: Topology, params: MemoryBlockParams, inputs: Array):
     parts = cell.net_inputs
     assert parts is not None
 
-    def look(params, state, x):
-        net = parts.combine(parts.weights(params), state, x)
+    def probe(params, state, x):
+        net = parts.net_input(parts.rows(params), state, x)
         seen = gates(topology, params, state, x)
         return net[topology.rows("cell")], seen, state.cell_state
 
-    return watch(cell, params, inputs, look)
+    return record(cell, params, inputs, probe)
 
 
-def _carousel(net: Cell, state: State) -> dict[str, Array]:
-    return {name: getattr(state, name) for name in net.carousel}
+def _carousel(net: Cell) -> Carousel:
+    if net.carousel is None:
+        raise ValueError("expected a net with a carousel, memory blocks say, got one without")
+    return net.carousel
 
 
 def _to_cells(topology: Topology, gate: Array) -> Array:

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from lstm_jax.runtime import precision_of_products
+from lstm_jax.ops.xla import precision_of_products
 from lstm_jax.types import Array
 
 MOST_PATHS = 10**6
@@ -34,7 +34,7 @@ def error_flow(weights: Array, slopes: Array) -> Array:
       >>> error_flow(jnp.array([[2.0]]), jnp.full((4, 1), 0.25)).ravel().tolist()
       [0.5, 0.25, 0.125, 0.0625]
     """
-    steps = slopes[:, :, None] * weights.T
+    steps = slopes[:, :, None] * weights.T[None]
     precision = precision_of_products()
     return lax.associative_scan(
         lambda recent, older: jnp.matmul(older, recent, precision=precision), steps
@@ -104,7 +104,7 @@ def vanishing_bound(weights: Array, lag: Array | int, steepest: Array | float = 
       0.25
     """
     norm = jnp.abs(weights).sum(axis=1).max()
-    return len(weights) * (steepest * norm) ** lag
+    return len(weights) * (steepest * norm) ** jnp.asarray(lag, float)
 
 
 def vanishing_bound_by_largest(units: int, largest: Array | float, lag: Array | int) -> Array:
@@ -121,4 +121,4 @@ def vanishing_bound_by_largest(units: int, largest: Array | float, lag: Array | 
       >>> float(vanishing_bound_by_largest(units=2, largest=1.0, lag=3))
       0.25
     """
-    return units * (units * jnp.asarray(largest) / 4.0) ** lag
+    return units * (units * jnp.asarray(largest, float) / 4.0) ** jnp.asarray(lag, float)

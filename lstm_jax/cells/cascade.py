@@ -1,29 +1,30 @@
 """The cascade of 1991: hidden units added one after another, each hearing itself.
 
 Fahlman, The recurrent cascade-correlation architecture, NIPS 3, 1991.
-How it grows and learns is `lstm_jax.cascade_correlation`.
+How it grows and learns is `lstm_jax.methods.cascade_correlation`.
 """
 
 from typing import NamedTuple
 
 import jax.numpy as jnp
 
-from lstm_jax.activations import between
+from lstm_jax.ops.activations import between
+from lstm_jax.ops.lanes import along_lanes
+from lstm_jax.ops.linear import linear
 from lstm_jax.types import Array, Cell
-from lstm_jax.weigh import weigh
 
-squash = between(-0.5, 0.5)  # odd: a unit whose weights are all 0 is silent
+squash = between(-0.5, 0.5)  # odd: a unit whose weights are all 0 is 0
 
 
 class CascadeParams(NamedTuple):
-    """Weights of units that hear the inputs, other units, and themselves a step ago.
+    """Weights of units that receive the inputs, other units, and themselves a step ago.
 
-    A unit that is not there has weights of 0. It is silent then, for f(0) = 0.
+    A unit that is not there has weights of 0. Its activation is 0 then, for f(0) = 0.
 
     Attributes:
       from_inputs: `(units, inputs, *lanes)`.
       from_units: `(units, older units, *lanes)`; in a cascade only what lies below the
-        diagonal is heard.
+        diagonal counts.
       from_itself: `(units, *lanes)`, the self-recurrent weight.
       bias: `(units, *lanes)`.
     """
@@ -44,7 +45,7 @@ def cascade(inputs: int, units: int) -> Cell:
     """Hidden units in a row, as a cell whose outputs are their activations.
 
     v_u(t) = f(sum_i w_ui x_i(t) + sum_{o<u} w_uo v_o(t) + w_uu v_u(t-1) + b_u),
-    f the logistic in [-1/2, 1/2]. Older units are heard at the same step; there is no
+    f the logistic in [-1/2, 1/2]. Older units are received at the same step; there is no
     other recurrence than that of a unit with itself.
 
     Args:
@@ -55,7 +56,7 @@ def cascade(inputs: int, units: int) -> Cell:
       ValueError: fewer than one input or unit.
 
     Example: one unit, which begins to waver.
-      >>> from lstm_jax.wiring import unroll
+      >>> from lstm_jax.networks.unroll import unroll
       >>> cell = cascade(inputs=1, units=2)
       >>> params = cell.init(None)._replace(from_itself=jnp.array([-8.0, 0.0]))
       >>> params = params._replace(from_inputs=jnp.array([[1.0], [0.0]]))
@@ -65,25 +66,29 @@ def cascade(inputs: int, units: int) -> Cell:
     if inputs < 1 or units < 1:
         raise ValueError(f"expected inputs >= 1 and units >= 1, got {inputs} and {units}")
 
-    def start(lanes: tuple[int, ...] = (), dtype=None) -> CascadeState:
+    def initial_state(lanes: tuple[int, ...] = (), dtype=None) -> CascadeState:
         return CascadeState(jnp.zeros((units, *lanes), dtype))
 
     def step(params: CascadeParams, state: CascadeState, x: Array):
-        net = weigh(params.from_inputs, x)
-        net = net + _along(params.bias, net) + _along(params.from_itself, net) * state.activations
+        net = linear(params.from_inputs, x)
+        net = (
+            net
+            + along_lanes(params.bias, net)
+            + along_lanes(params.from_itself, net) * state.activations
+        )
         y = []
         for u in range(units):
             y.append(squash(net[u]))
-            net = net + _along(params.from_units[:, u], net) * y[u]  # younger units hear it
+            net = net + along_lanes(params.from_units[:, u], net) * y[u]  # younger units hear it
         return CascadeState(jnp.stack(y)), jnp.stack(y)
 
     return Cell(
         init=lambda key: no_units(inputs, units),
-        start=start,
+        initial_state=initial_state,
         step=step,
-        carousel=(),
         inputs=inputs,
         outputs=units,
+        read=lambda params, state, x: state.activations,
     )
 
 
@@ -97,29 +102,24 @@ def no_units(inputs: int, units: int) -> CascadeParams:
     )
 
 
-def alone(units: int) -> Cell:
+def self_recurrent_units(units: int) -> Cell:
     """Units that hear nothing but themselves: v(t) = f(net(t) + w v(t-1)).
 
     The inputs `(units, *lanes)` are the net inputs from elsewhere, the parameters are the
     weights w, `(units, *lanes)`.
 
-    Example: candidates for a cascade, each with what it hears from outside.
-      >>> cell = alone(2)
-      >>> state, y = cell.step(jnp.array([0.0, 8.0]), cell.start(), jnp.array([1.0, 1.0]))
+    Example: candidates for a cascade, each with what it receives from outside.
+      >>> cell = self_recurrent_units(2)
+      >>> state, y = cell.step(jnp.array([0.0, 8.0]), cell.initial_state(), jnp.array([1.0, 1.0]))
       >>> cell.step(jnp.array([0.0, 8.0]), state, jnp.array([1.0, 1.0]))[1].tolist()
       [0.23, 0.45]
     """
 
-    def start(lanes: tuple[int, ...] = (), dtype=None) -> CascadeState:
+    def initial_state(lanes: tuple[int, ...] = (), dtype=None) -> CascadeState:
         return CascadeState(jnp.zeros((units, *lanes), dtype))
 
     def step(params: Array, state: CascadeState, x: Array):
-        y = squash(x + _along(params, x) * state.activations)
+        y = squash(x + along_lanes(params, x) * state.activations)
         return CascadeState(y), y
 
-    return Cell(lambda key: jnp.zeros(units), start, step, (), inputs=units, outputs=units)
-
-
-def _along(values: Array, like: Array) -> Array:
-    """`(units)` or `(units, *lanes)` so that it goes with `(units, *lanes)`."""
-    return values.reshape(values.shape + (1,) * (like.ndim - values.ndim))
+    return Cell(lambda key: jnp.zeros(units), initial_state, step, inputs=units, outputs=units)

@@ -12,31 +12,33 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lstm_jax.activations import logistic, squash_to
-from lstm_jax.topology import KINDS, Kind, Topology
-from lstm_jax.types import Array, Cell, Key, NetInputs
-from lstm_jax.weigh import add_outer, weigh
+from lstm_jax.cells.topology import KINDS, Kind, Topology
+from lstm_jax.ops.activations import logistic, squash_to
+from lstm_jax.ops.initializers import Number, Numbers, given_or, uniform
+from lstm_jax.ops.lanes import along_lanes
+from lstm_jax.ops.linear import add_outer, linear
+from lstm_jax.types import Array, Carousel, Cell, Key, NetInputs
 
 
-class Initial(NamedTuple):
+class Initialization(NamedTuple):
     """Where weights and biases begin.
 
     Attributes:
-      weights: weights are drawn uniformly from `[-weights, weights]`.
-      recurrent: the same for the weights between hidden units; None for `weights`.
+      scale: weights are drawn uniformly from `[-scale, scale]`.
+      recurrent_scale: the same for the weights between hidden units; None for `scale`.
       cell, input_gate, output_gate, forget_gate, hidden: initial biases, a number or
         one a unit; None to draw them like the weights.
 
     Every number may be traced, so that trials in lanes can each have their own.
     """
 
-    weights: float | Array = 0.1
-    recurrent: float | Array | None = None
-    cell: Array | float | tuple[float, ...] | None = None
-    input_gate: Array | float | tuple[float, ...] | None = None
-    output_gate: Array | float | tuple[float, ...] | None = None
-    forget_gate: Array | float | tuple[float, ...] | None = None
-    hidden: Array | float | tuple[float, ...] | None = None
+    scale: Number = 0.1
+    recurrent_scale: Number | None = None
+    cell: Numbers = None
+    input_gate: Numbers = None
+    output_gate: Numbers = None
+    forget_gate: Numbers = None
+    hidden: Numbers = None
 
 
 class MemoryBlockParams(NamedTuple):
@@ -44,13 +46,13 @@ class MemoryBlockParams(NamedTuple):
 
     Attributes:
       from_inputs: `(units, inputs, *lanes)`.
-      from_hidden: `(units, recurrent sources, *lanes)`.
-      bias: `(biased units, *lanes)`.
+      from_hidden: `(units, recurrent sources, *lanes)`; None without recurrence.
+      bias: `(biased units, *lanes)`; None without.
     """
 
     from_inputs: Array
-    from_hidden: Array
-    bias: Array
+    from_hidden: Array | None
+    bias: Array | None
 
 
 class MemoryBlockState(NamedTuple):
@@ -78,30 +80,37 @@ class Gates(NamedTuple):
 
 
 def memory_block(
-    topology: Topology, initial: Initial = Initial(), present: Array | int | None = None
+    topology: Topology,
+    initialization: Initialization = Initialization(),
+    present: Array | int | None = None,
 ) -> Cell:
     """The hidden layer of the 1997 net as a cell; its outputs are cells, then hidden units.
 
-    One step is net inputs, then `fire`: equations 8 to 13 of the paper in the order
+    One step is net inputs, then activations: equations 8 to 13 of the paper in the order
     of its experiments (inputs, then hidden units from the current inputs and the last
     activations, then outputs from the current cells).
 
     Args:
       topology: units and connections.
-      initial: initial ranges and biases.
+      initialization: initial ranges and biases.
       present: how many of the blocks are there, a number or `(*lanes)`; None for all.
-        The others are silent and do not learn, so that a net can grow while its shapes
+        The others are 0 and do not learn, so that a net can grow while its shapes
         stay (sequential construction, Section 4 of the paper).
+
+    Raises:
+      ValueError: an initial bias of units that are not there, or that have none; by `init`,
+        biases of another number.
 
     Example:
       >>> cell = memory_block(Topology(inputs=3, blocks=(2, 2)))
       >>> params = cell.init(jax.random.key(0))
-      >>> state, y = cell.step(params, cell.start(), jnp.ones(3))
+      >>> state, y = cell.step(params, cell.initial_state(), jnp.ones(3))
       >>> y.shape, state.activations.shape
       ((4,), (8,))
     """
+    _check_biases(topology, initialization)
 
-    def start(lanes: tuple[int, ...] = (), dtype=None) -> MemoryBlockState:
+    def initial_state(lanes: tuple[int, ...] = (), dtype=None) -> MemoryBlockState:
         return MemoryBlockState(
             jnp.zeros((topology.cells, *lanes), dtype),
             jnp.zeros((topology.units, *lanes), dtype),
@@ -109,25 +118,29 @@ def memory_block(
 
     def step(params, state, x):
         parts = net_inputs
-        state = parts.fire(parts.combine(parts.weights(params), state, x), state)
-        return state, _pick(state.activations, topology.outward)
+        state = parts.activate(parts.net_input(parts.rows(params), state, x), state)
+        return state, read(params, state, x)
+
+    def read(params, state, x):
+        return _pick(state.activations, topology.outward)
 
     net_inputs = NetInputs(
-        weights=lambda params: _spread_bias(topology, params),
-        combine=lambda weights, state, x: _net(topology, weights, state, x),
-        fire=lambda net, state: _fire(topology, net, state, present)[0],
-        feeds=_feeds(topology),
-        accumulate=lambda traces, rows, state, x: _accumulate(topology, traces, rows, state, x),
-        constant=not topology.forget_gates,
+        rows=lambda params: _spread_bias(topology, params),
+        net_input=lambda rows, state, x: _net_input(topology, rows, state, x),
+        activate=lambda net, state: _activate(topology, net, state, present)[0],
+        add_outer=lambda traces, rows, state, x: _add_outer(topology, traces, rows, state, x),
+        carousel_rows=_carousel_rows(topology),
+        constant_error=not topology.forget_gates,
     )
     return Cell(
-        init=lambda key: _draw(topology, initial, key),
-        start=start,
+        init=lambda key: _draw(topology, initialization, key),
+        initial_state=initial_state,
         step=step,
-        carousel=("cell_state",),
         inputs=topology.inputs,
         outputs=len(topology.outward),
+        carousel=Carousel.of_fields("cell_state", diagonal=True),
         net_inputs=net_inputs,
+        read=read,
     )
 
 
@@ -136,73 +149,67 @@ def gates(
 ) -> Gates:
     """Gates, squashed inputs and states of the step that `x` would make from `state`.
 
-    Give it to `wiring.watch` to see them over a whole sequence.
+    Give it to `networks.unroll.record` to see them over a whole sequence.
     """
-    net = _net(topology, _spread_bias(topology, params), state, x)
-    return _fire(topology, net, state)[1]
+    net = _net_input(topology, _spread_bias(topology, params), state, x)
+    return _activate(topology, net, state)[1]
 
 
-def _draw(topology: Topology, initial: Initial, key: Key) -> MemoryBlockParams:
+def _check_biases(topology: Topology, initialization: Initialization) -> None:
+    for kind in KINDS:
+        biased = topology.count(kind) and kind in topology.biased
+        if getattr(initialization, kind) is not None and not biased:
+            raise ValueError(
+                f"Initialization.{kind}: expected None, for the topology has no {kind} units with "
+                f"a bias, got {getattr(initialization, kind)}"
+            )
+
+
+def _draw(topology: Topology, initialization: Initialization, key: Key) -> MemoryBlockParams:
     """Uniform weights; a bias is given or drawn like the weights."""
     for_inputs, for_hidden, for_bias = jax.random.split(key, 3)
-
-    def uniform(key, columns, limit):
-        shape = (topology.units, columns)
-        return limit * jax.random.uniform(key, shape, minval=-1.0, maxval=1.0)
-
-    recurrent = initial.weights if initial.recurrent is None else initial.recurrent
-    drawn = uniform(for_bias, 1, initial.weights)[:, 0]
+    scale, recurrent_scale, *_ = initialization
+    recurrent_scale = scale if recurrent_scale is None else recurrent_scale
+    sources = len(topology.recurrent)
+    drawn = uniform(for_bias, (topology.units,), scale)
     bias = [
-        _initial_bias(topology, initial, kind, drawn) for kind in KINDS if kind in topology.biased
+        given_or(drawn[topology.rows(kind)], getattr(initialization, kind), f"{kind} biases")
+        for kind in KINDS
+        if kind in topology.biased
     ]
     return MemoryBlockParams(
-        uniform(for_inputs, topology.inputs, initial.weights),
-        uniform(for_hidden, len(topology.recurrent), recurrent),
-        jnp.concatenate([*bias, drawn[:0]]),
+        uniform(for_inputs, (topology.units, topology.inputs), scale),
+        uniform(for_hidden, (topology.units, sources), recurrent_scale) if sources else None,
+        jnp.concatenate(bias) if sum(map(len, bias)) else None,
     )
-
-
-def _initial_bias(topology: Topology, initial: Initial, kind: Kind, drawn: Array) -> Array:
-    given = getattr(initial, kind)
-    if given is None:
-        return drawn[topology.rows(kind)]
-    given = jnp.asarray(given, drawn.dtype)
-    count = topology.count(kind)
-    if given.shape not in ((), (count,)):
-        raise ValueError(
-            f"initial {kind} biases: expected a number or {count} numbers, "
-            f"got an array of shape {given.shape}"
-        )
-    return jnp.broadcast_to(given, (count,))
 
 
 def _spread_bias(topology: Topology, params: MemoryBlockParams) -> MemoryBlockParams:
     """The bias as one number a row: 0 for units without, constant for units not trained."""
-    taken, pieces = 0, []
+    taken, pieces, weights = 0, [], params.from_inputs
     for kind in KINDS:
         count = topology.count(kind)
-        if kind in topology.biased:
+        if kind in topology.biased and params.bias is not None:
             piece = params.bias[taken : taken + count]
             taken += count
             pieces.append(jax.lax.stop_gradient(piece) if kind in topology.untrained else piece)
         else:
-            pieces.append(jnp.zeros((count, *params.bias.shape[1:]), params.bias.dtype))
+            pieces.append(jnp.zeros((count, *weights.shape[2:]), weights.dtype))
     return params._replace(bias=jnp.concatenate(pieces))
 
 
-def _net(
-    topology: Topology, weights: MemoryBlockParams, state: MemoryBlockState, x: Array
+def _net_input(
+    topology: Topology, rows: MemoryBlockParams, state: MemoryBlockState, x: Array
 ) -> Array:
     """net_u(t) = sum_i w_ui x_i(t) + sum_v w_uv y_v(t-1) + bias."""
-    net = weigh(weights.from_inputs, x)
-    if len(topology.recurrent):
-        y_tm1 = _pick(state.activations, topology.recurrent)
-        net = net + weigh(weights.from_hidden, y_tm1)
-    bias = weights.bias
-    return net + bias.reshape(bias.shape + (1,) * (net.ndim - bias.ndim))
+    net = linear(rows.from_inputs, x)
+    if rows.from_hidden is not None:
+        net = net + linear(rows.from_hidden, _pick(state.activations, topology.recurrent))
+    assert rows.bias is not None  # _spread_bias gave every row one
+    return net + along_lanes(rows.bias, net)
 
 
-def _fire(
+def _activate(
     topology: Topology, net: Array, state: MemoryBlockState, present: Array | int | None = None
 ) -> tuple[MemoryBlockState, Gates]:
     """s(t) = s(t-1) y_forget + y_in g(net_c); y_c(t) = y_out h(s(t)). Missing gates are open."""
@@ -229,26 +236,25 @@ def _fire(
 def _there(blocks: int, present: Array | int, ndim: int) -> Array:
     """`(blocks, *lanes)` bool, the first `present` of them; with as many axes as asked for."""
     present = jnp.asarray(present)[None]
-    there = jnp.arange(blocks).reshape(-1, *[1] * (present.ndim - 1)) < present
+    every = jnp.arange(blocks, dtype=present.dtype)
+    there = every.reshape(-1, *[1] * (present.ndim - 1)) < present
     return there.reshape(there.shape + (1,) * (ndim - there.ndim))
 
 
-def _feeds(topology: Topology) -> np.ndarray:
+def _carousel_rows(topology: Topology) -> tuple[tuple[int, ...], ...]:
     """The rows whose net inputs feed each cell's state: its own and its gates'."""
     block = np.repeat(np.arange(len(topology.blocks)), topology.blocks)
-    own = np.arange(topology.cells)
     gate_kinds: tuple[Kind, ...] = ("input_gate", "forget_gate")
-    fed = [topology.rows(k).start + block for k in gate_kinds if topology.count(k)]
-    return np.stack([own, *fed])
+    gates = [topology.rows(kind).start + block for kind in gate_kinds if topology.count(kind)]
+    return tuple(tuple(map(int, rows)) for rows in (np.arange(topology.cells), *gates))
 
 
-def _accumulate(topology, traces: MemoryBlockParams, rows: Array, state, x) -> MemoryBlockParams:
-    from_hidden = traces.from_hidden
-    if len(topology.recurrent):
+def _add_outer(topology, traces: MemoryBlockParams, rows: Array, state, x) -> MemoryBlockParams:
+    from_hidden, bias = traces.from_hidden, traces.bias
+    assert bias is not None  # _spread_bias gave every row one
+    if from_hidden is not None:
         from_hidden = add_outer(from_hidden, rows, _pick(state.activations, topology.recurrent))
-    return MemoryBlockParams(
-        add_outer(traces.from_inputs, rows, x), from_hidden, traces.bias + rows
-    )
+    return MemoryBlockParams(add_outer(traces.from_inputs, rows, x), from_hidden, bias + rows)
 
 
 def _to_cells(blocks: tuple[int, ...], gate: Array) -> Array:

@@ -1,39 +1,39 @@
 """Conventional recurrent nets, which the memory cell is compared with.
 
-  elman            a hidden layer that hears its own last activations (Elman 1990)
-  jordan           a whole net that hears its own last outputs (Jordan 1986)
-  fully_recurrent  a whole net of units that all hear one another (Williams and Zipser 1989)
+  elman            a hidden layer that receives its own last activations (Elman 1990)
+  jordan           a whole net that receives its own last outputs (Jordan 1986)
+  fully_recurrent  a whole net of units all connected to one another (Williams and Zipser 1989)
 
 (Understanding LSTM, Section 5.1.) None has a carousel, so that under the 1997 cut no error
-flows back in time: `truncated.definition` of these nets is one-step training, which is
+flows back in time: the truncated gradient of these nets is one-step training, which is
 Elman's own procedure, the context being one more input. `bptt` and `rtrl` follow the
 error through time.
 """
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from lstm_jax.activations import Activation, logistic
-from lstm_jax.types import Array, Cell, Key, NetInputs, State
-from lstm_jax.weigh import add_outer, weigh
+from lstm_jax.ops.activations import Activation, logistic
+from lstm_jax.ops.initializers import Number, Numbers, given_or, uniform
+from lstm_jax.ops.lanes import along_lanes
+from lstm_jax.ops.linear import add_outer, linear
+from lstm_jax.types import Array, Cell, InitialState, Key, NetInputs
 
 
 class RecurrentParams(NamedTuple):
-    """Weights of units that hear the inputs and, one step later, themselves.
+    """Weights of units that receive the inputs and, one step later, themselves.
 
     Attributes:
       from_inputs: `(units, inputs, *lanes)`.
       from_context: `(units, units, *lanes)`.
-      bias: `(units, *lanes)`; empty without.
+      bias: `(units, *lanes)`; None without.
     """
 
     from_inputs: Array
     from_context: Array
-    bias: Array
+    bias: Array | None
 
 
 class JordanParams(NamedTuple):
@@ -43,17 +43,17 @@ class JordanParams(NamedTuple):
       from_inputs: `(hidden, inputs, *lanes)`.
       from_context: `(hidden, outputs, *lanes)`.
       from_hidden: `(outputs, hidden, *lanes)`.
-      bias: `(hidden + outputs, *lanes)`; empty without.
+      bias: `(hidden + outputs, *lanes)`; None without.
     """
 
     from_inputs: Array
     from_context: Array
     from_hidden: Array
-    bias: Array
+    bias: Array | None
 
 
 class SimpleState(NamedTuple):
-    """What the next step hears.
+    """What the next step receives.
 
     Attributes:
       context: `(units, *lanes)`, the last activations of all recurrent units; of a Jordan
@@ -69,10 +69,10 @@ def elman(
     *,
     activation: Activation = logistic,
     bias: bool = True,
-    weights: float | Array = 0.1,
-    initial_bias: float | Array | None = None,
+    init_scale: Number = 0.1,
+    initial_bias: Numbers = None,
 ) -> Cell:
-    """The hidden layer of an Elman net; `wiring.readout` puts the output layer on top.
+    """The hidden layer of an Elman net; `networks.readout` puts the output layer on top.
 
     y(t) = f(W [x(t), y(t-1), 1]), y(0) = 0.
 
@@ -83,7 +83,7 @@ def elman(
       hidden: number of hidden units, each with a context unit of its own.
       activation: f.
       bias: whether hidden units have a bias.
-      weights: weights are drawn uniformly from `[-weights, weights]`; may be traced.
+      init_scale: weights are drawn uniformly from `[-init_scale, init_scale]`; may be traced.
       initial_bias: initial biases, a number or one a unit; None to draw them like the
         weights.
 
@@ -91,7 +91,7 @@ def elman(
       ValueError: a number of units below 1; by `init`, biases of another number.
 
     Example: the Elman net of Table 1 of 1997.
-      >>> from lstm_jax.wiring import readout
+      >>> from lstm_jax.networks.readout import readout
       >>> net = readout(elman(inputs=7, hidden=15, bias=False), outputs=7, bias=False)
       >>> sum(leaf.size for leaf in jax.tree.leaves(net.init(jax.random.key(0))))
       435
@@ -103,7 +103,7 @@ def elman(
         hidden,
         activation=activation,
         bias=bias,
-        weights=weights,
+        init_scale=init_scale,
         initial_bias=initial_bias,
     )
 
@@ -115,8 +115,8 @@ def fully_recurrent(
     *,
     activation: Activation = logistic,
     bias: bool = True,
-    weights: float | Array = 0.1,
-    initial_bias: float | Array | None = None,
+    init_scale: Number = 0.1,
+    initial_bias: Numbers = None,
 ) -> Cell:
     """A net of units that all hear the inputs and one another; the first are the outputs.
 
@@ -132,7 +132,7 @@ def fully_recurrent(
       outputs: how many of them are outputs.
       activation: f.
       bias: whether units have a bias.
-      weights: weights are drawn uniformly from `[-weights, weights]`; may be traced.
+      init_scale: weights are drawn uniformly from `[-init_scale, init_scale]`; may be traced.
       initial_bias: initial biases, a number or one a unit; None to draw them like the
         weights.
 
@@ -152,33 +152,30 @@ def fully_recurrent(
     def init(key: Key) -> RecurrentParams:
         for_inputs, for_context, for_bias = jax.random.split(key, 3)
         return RecurrentParams(
-            _uniform(for_inputs, weights, units, inputs),
-            _uniform(for_context, weights, units, units),
-            _draw_bias(for_bias, weights, units, bias, initial_bias),
+            uniform(for_inputs, (units, inputs), init_scale),
+            uniform(for_context, (units, units), init_scale),
+            _draw_bias(for_bias, units, init_scale, bias, initial_bias),
         )
 
     def step(params: RecurrentParams, state: SimpleState, x: Array) -> tuple[SimpleState, Array]:
-        state = fire(_net(spread(params), state, x), state)
-        return state, state.context[:outputs]
+        state = activate(_net_input(params, state, x), state)
+        return state, read(params, state, x)
 
-    def spread(params: RecurrentParams) -> RecurrentParams:
-        if bias:
-            return params
-        none = jnp.zeros((units, *params.bias.shape[1:]), params.bias.dtype)
-        return params._replace(bias=none)
-
-    def fire(net: Array, state: SimpleState) -> SimpleState:
+    def activate(net: Array, state: SimpleState) -> SimpleState:
         return SimpleState(activation(net))
 
+    def read(params: RecurrentParams, state: SimpleState, x: Array) -> Array:
+        return state.context[:outputs]
+
     net_inputs = NetInputs(
-        weights=spread,
-        combine=_net,
-        fire=fire,
-        feeds=np.zeros((0, 0), int),
-        accumulate=_accumulate,
-        constant=True,
+        rows=lambda params: params,
+        net_input=_net_input,
+        activate=activate,
+        add_outer=_add_outer,
+        carousel_rows=(),
+        constant_error=True,
     )
-    return Cell(init, _silence(units), step, (), inputs, outputs, net_inputs)
+    return Cell(init, _zeros(units), step, inputs, outputs, net_inputs=net_inputs, read=read)
 
 
 def jordan(
@@ -189,14 +186,14 @@ def jordan(
     activation: Activation = logistic,
     output_activation: Activation = logistic,
     bias: bool = True,
-    weights: float | Array = 0.1,
-    initial_bias: float | Array | None = None,
+    init_scale: Number = 0.1,
+    initial_bias: Numbers = None,
 ) -> Cell:
-    """A net whose hidden layer hears the outputs of one step before: a whole net.
+    """A net whose hidden layer receives the outputs of one step before: a whole net.
 
     y_h(t) = f(W [x(t), y(t-1), 1]), y(t) = f_out(V [y_h(t), 1]), y(0) = 0.
 
-    Departure: Jordan's context units also heard themselves, so that their memory faded
+    Departure: Jordan's context units also received themselves, so that their memory faded
     over several steps; here, as in the tutorial, the context is the last output alone.
 
     Args:
@@ -206,7 +203,7 @@ def jordan(
       activation: f of the hidden units.
       output_activation: f_out.
       bias: whether hidden and output units have a bias.
-      weights: weights are drawn uniformly from `[-weights, weights]`; may be traced.
+      init_scale: weights are drawn uniformly from `[-init_scale, init_scale]`; may be traced.
       initial_bias: initial biases, a number or one a unit, hidden units first; None to
         draw them like the weights.
 
@@ -215,7 +212,7 @@ def jordan(
 
     Example:
       >>> net = jordan(inputs=2, hidden=3, outputs=1)
-      >>> state, y = net.step(net.init(jax.random.key(0)), net.start(), jnp.ones(2))
+      >>> state, y = net.step(net.init(jax.random.key(0)), net.initial_state(), jnp.ones(2))
       >>> bool(state.context == y)
       True
     """
@@ -224,20 +221,30 @@ def jordan(
     def init(key: Key) -> JordanParams:
         for_inputs, for_context, for_hidden, for_bias = jax.random.split(key, 4)
         return JordanParams(
-            _uniform(for_inputs, weights, hidden, inputs),
-            _uniform(for_context, weights, hidden, outputs),
-            _uniform(for_hidden, weights, outputs, hidden),
-            _draw_bias(for_bias, weights, hidden + outputs, bias, initial_bias),
+            uniform(for_inputs, (hidden, inputs), init_scale),
+            uniform(for_context, (hidden, outputs), init_scale),
+            uniform(for_hidden, (outputs, hidden), init_scale),
+            _draw_bias(for_bias, hidden + outputs, init_scale, bias, initial_bias),
         )
 
     def step(params: JordanParams, state: SimpleState, x: Array) -> tuple[SimpleState, Array]:
-        net = weigh(params.from_inputs, x) + weigh(params.from_context, state.context)
-        y_h = activation(_biased(net, params.bias[:hidden]) if bias else net)
-        net = weigh(params.from_hidden, y_h)
-        y = output_activation(_biased(net, params.bias[hidden:]) if bias else net)
+        net = linear(params.from_inputs, x) + linear(params.from_context, state.context)
+        of_hidden, of_outputs = (
+            (None, None)
+            if params.bias is None
+            else (
+                params.bias[:hidden],
+                params.bias[hidden:],
+            )
+        )
+        y_h = activation(_biased(net, of_hidden))
+        y = output_activation(_biased(linear(params.from_hidden, y_h), of_outputs))
         return SimpleState(y), y
 
-    return Cell(init, _silence(outputs), step, (), inputs, outputs)
+    def read(params: JordanParams, state: SimpleState, x: Array) -> Array:
+        return state.context
+
+    return Cell(init, _zeros(outputs), step, inputs, outputs, read=read)
 
 
 def _expect_units(**numbers: int) -> None:
@@ -246,46 +253,38 @@ def _expect_units(**numbers: int) -> None:
         raise ValueError(f"expected {words}, got {', '.join(map(str, numbers.values()))}")
 
 
-def _silence(units: int) -> Callable[..., State]:
-    def start(lanes: tuple[int, ...] = (), dtype=None) -> SimpleState:
+def _zeros(units: int) -> InitialState:
+    def initial_state(lanes: tuple[int, ...] = (), dtype=None) -> SimpleState:
         return SimpleState(jnp.zeros((units, *lanes), dtype))
 
-    return start
+    return initial_state
 
 
-def _uniform(key: Key, limit: float | Array, *shape: int) -> Array:
-    return limit * jax.random.uniform(key, shape, minval=-1.0, maxval=1.0)
+def _draw_bias(
+    key: Key, units: int, scale: Number, bias: bool, initial_bias: Numbers
+) -> Array | None:
+    """A bias for every unit, given or drawn like the weights; None without."""
+    if not bias and initial_bias is not None:
+        raise ValueError("initial_bias: expected None of units without bias; write bias=True")
+    return given_or(uniform(key, (units,), scale), initial_bias, "initial_bias") if bias else None
 
 
-def _draw_bias(key: Key, limit, units: int, bias: bool, initial_bias) -> Array:
-    """A bias for every unit, given or drawn like the weights; none at all without."""
-    drawn = _uniform(key, limit, units if bias else 0)
-    if initial_bias is None or not bias:
-        return drawn
-    given = jnp.asarray(initial_bias, drawn.dtype)
-    if given.shape not in ((), (units,)):
-        raise ValueError(
-            f"initial_bias: expected a number or {units} numbers, "
-            f"got an array of shape {given.shape}"
-        )
-    return jnp.broadcast_to(given, drawn.shape)
-
-
-def _net(weights: RecurrentParams, state: SimpleState, x: Array) -> Array:
+def _net_input(rows: RecurrentParams, state: SimpleState, x: Array) -> Array:
     """net_u(t) = sum_i w_ui x_i(t) + sum_v w_uv y_v(t-1) + bias."""
-    net = weigh(weights.from_inputs, x) + weigh(weights.from_context, state.context)
-    return _biased(net, weights.bias)
+    return _biased(
+        linear(rows.from_inputs, x) + linear(rows.from_context, state.context), rows.bias
+    )
 
 
-def _accumulate(
+def _add_outer(
     traces: RecurrentParams, rows: Array, state: SimpleState, x: Array
 ) -> RecurrentParams:
     return RecurrentParams(
         add_outer(traces.from_inputs, rows, x),
         add_outer(traces.from_context, rows, state.context),
-        traces.bias + rows,
+        None if traces.bias is None else traces.bias + rows,
     )
 
 
-def _biased(net: Array, bias: Array) -> Array:
-    return net + bias.reshape(bias.shape + (1,) * (net.ndim - bias.ndim))
+def _biased(net: Array, bias: Array | None) -> Array:
+    return net if bias is None else net + along_lanes(bias, net)

@@ -1,8 +1,21 @@
 """Back-propagation through time: the whole way back, or through a window of steps.
 
-bptt      the full gradient, by reverse mode through the scan
-windowed  the sequence cut into windows, between which no error flows
-stepwise  on-line: the present error through the last steps, at every step
+bptt      the full gradient, by reverse mode through the net
+windowed  the sequence cut into windows, between which no error flows; on-line, the present
+          error through the last steps, at every step
+
+`bptt` is the gradient of the error with respect to every weight at every step (Werbos 1988;
+Williams and Zipser 1992). It takes any net, a `Cell` or a `Net`, and a loss of one step or of
+the whole sequence. Memory grows with the padded length. On-line it would have to keep the
+whole past; `windowed(n)` keeps n steps of it.
+
+Example:
+  >>> from lstm_jax.cells.simple import fully_recurrent
+  >>> from lstm_jax.losses import squared_error
+  >>> net, x, d = fully_recurrent(1, 3, 1), jnp.ones((9, 1)), jnp.zeros((9, 1))
+  >>> sequence = Sequence(x, d, d, jnp.ones(9, bool), jnp.array(9))
+  >>> bptt(net, squared_error)(net.init(jax.random.key(0)), sequence).grads.from_context.shape
+  (3, 3)
 """
 
 from typing import Any, NamedTuple
@@ -11,94 +24,114 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from lstm_jax.gradients.forward import error_of_step
-from lstm_jax.losses import sequence_error
+from lstm_jax.gradients.forward_mode import check_step, error_of_step
+from lstm_jax.losses import error_signal, expect_loss_of_steps
+from lstm_jax.networks.unroll import as_net, initial_state, predict
+from lstm_jax.ops.fit import check_key, fitted
+from lstm_jax.ops.lanes import masked_loop, tree_where
+from lstm_jax.ops.linear import is_symbol
+from lstm_jax.ops.no_derivative import no_derivative
 from lstm_jax.types import (
     Array,
     Cell,
-    Learn,
-    Learned,
+    GradientFn,
+    GradientRule,
+    Key,
     Loss,
+    LossAndGrads,
+    Net,
+    OnlineGradient,
     Params,
-    Rule,
     Sequence,
+    SequenceLoss,
     State,
-    StepRule,
-    Stepwise,
 )
-from lstm_jax.weigh import is_symbol
-from lstm_jax.wiring import at_targets, fold, freeze, unroll
 
 
-def bptt(net: Cell, loss: Loss) -> Learn:
-    """The gradient of the error with respect to every weight at every step.
+def _whole(net: Cell | Net, loss: Loss | SequenceLoss) -> GradientFn:
+    net = as_net(net)
 
-    Werbos 1988; Williams and Zipser 1992. Memory grows with the padded length.
+    def gradient(params: Params, sequence: Sequence, key: Key | None = None, /) -> LossAndGrads:
+        sequence = fitted(net, params, sequence)
+        check_key("the net", key, sequence.length.shape)
+        outputs, pull = jax.vjp(lambda params: predict(net, params, sequence, key), params)
+        errors, signal = error_signal(loss, outputs, sequence)
+        return LossAndGrads(no_derivative(errors), outputs, *pull(signal))
 
-    Args:
-      net: a cell whose outputs stand beside the targets.
-      loss: error of one step.
-
-    Returns:
-      `(params, sequence) -> Learned`. Where lanes share their parameters the gradient
-      is the sum over the lanes.
-    """
-
-    def learn(params: Params, sequence: Sequence) -> Learned:
-        def error(params):
-            _, outputs = unroll(net, params, sequence.inputs)
-            outputs = at_targets(outputs, sequence)
-            errors = sequence_error(loss, outputs, sequence)
-            return errors.sum(), (errors, outputs)
-
-        grads, (errors, outputs) = jax.grad(error, has_aux=True)(params)
-        return Learned(errors, outputs, grads)
-
-    return learn
+    return gradient
 
 
-def windowed(window: int) -> Rule:
+bptt = GradientRule("bptt", sequence=_whole)
+
+
+def windowed(window: int, *, symbols: bool = False) -> GradientRule:
     """BPTT cut into windows: the state goes on from one to the next, no error comes back.
 
-    Windows lie side by side from the first step on. One of the whole length is `bptt`,
-    one of a single step is one-step training: the last state is a mere input. Memory is
-    that of `bptt`; a memory of the window alone is what `stepwise` has.
+    Over a sequence, windows lie side by side from the first step on. One of the whole length
+    is `bptt`, one of a single step is one-step training: the last state is a mere input.
+    Memory is that of `bptt`.
+
+    On-line (Williams and Peng 1990), at every step its error goes back through the last
+    `window` steps, the present one being the first of them; memory is the window's. With
+    weights held still and a window at least as long as the past it is the exact gradient,
+    step by step that of `rtrl.online`.
+
+    Decision: where weights change on the way, error flows back through the states as
+    they were and the weights as they are now.
 
     Args:
       window: number of steps, at least 1.
+      symbols: whether the inputs are integer symbols, which the memory of the on-line form
+        must know before it has seen any.
 
     Raises:
-      ValueError: a window of less than 1 step.
+      ValueError: a window of less than 1 step; by `update`, inputs of the other kind.
 
     Example:
       >>> from lstm_jax.cells.simple import fully_recurrent
       >>> from lstm_jax.losses import squared_error
-      >>> learn = windowed(10)(fully_recurrent(inputs=1, units=3, outputs=1), squared_error)
+      >>> net = fully_recurrent(inputs=1, units=3, outputs=1)
+      >>> params = net.init(jax.random.key(0))
+      >>> rule = windowed(10).online(net, squared_error)
+      >>> memory = rule.init(params)
+      >>> memory, found = rule.update(params, memory, jnp.ones(1), jnp.ones(1), True)
     """
-    _expect_steps(window)
-    return lambda net, loss: bptt(_walled(net, window), loss)
+    if window < 1:
+        raise ValueError(f"expected a window of at least 1 step, got {window}")
+    name = f"windowed({window})"
+
+    def sequence(net: Cell, loss: Loss) -> GradientFn:
+        _expect_cell(name, net)
+        return _whole(_truncated_at_windows(net, window), loss)
+
+    def online(net: Cell, loss: Loss) -> OnlineGradient:
+        _expect_cell(name, net)
+        expect_loss_of_steps(name, loss)
+        return _online(net, loss, window, symbols)
+
+    return GradientRule(name, sequence, online)
 
 
 class Clocked(NamedTuple):
-    """A state that knows the time: `clock` `()` int32 steps so far."""
+    """A state that knows the time: `clock` `(*lanes)` int32 steps so far."""
 
     clock: Array
     state: State
 
 
-def _walled(net: Cell, window: int) -> Cell:
+def _truncated_at_windows(net: Cell, window: int) -> Cell:
     """The same net, through whose state no error flows from a window to the one before."""
 
-    def start(lanes: tuple[int, ...] = (), dtype=None) -> Clocked:
-        return Clocked(jnp.zeros((), jnp.int32), net.start(lanes, dtype))
+    def initial_state(lanes: tuple[int, ...] = (), dtype=None) -> Clocked:
+        return Clocked(jnp.zeros(lanes, jnp.int32), net.initial_state(lanes, dtype))
 
     def step(params: Params, now: Clocked, x: Array) -> tuple[Clocked, Array]:
         begins = now.clock % window == 0
-        state = freeze(begins, lax.stop_gradient(now.state), now.state)
+        state = tree_where(begins, lax.stop_gradient(now.state), now.state)
         state, y = net.step(params, state, x)
         return Clocked(now.clock + 1, state), y
 
-    return net._replace(start=start, step=step, carousel=(), net_inputs=None)
+    return Cell(net.init, initial_state, step, net.inputs, net.outputs)
 
 
 class History(NamedTuple):
@@ -117,56 +150,27 @@ class History(NamedTuple):
     inputs: Array
 
 
-def stepwise(window: int, *, symbols: bool = False) -> StepRule:
-    """On-line BPTT: at every step the gradient of its error through the last `window` steps.
+def _online(net: Cell, loss: Loss, window: int, symbols: bool) -> OnlineGradient:
+    def init(params: Params, lanes: tuple[int, ...] = (), key: Key | None = None) -> History:
+        state = initial_state(net, params, lanes)
+        states = jax.tree.map(lambda s: jnp.zeros((window, *s.shape), s.dtype), state)
+        units = () if symbols else (net.inputs,)
+        dtype = jnp.int32 if symbols else jnp.result_type(*jax.tree.leaves(params))
+        inputs = jnp.zeros((window, *units, *lanes), dtype)
+        return History(state, jnp.zeros((), jnp.int32), states, inputs)
 
-    Williams and Peng 1990. The present step is the first of the window; memory is the
-    window's. With weights held still and a window at least as long as the past it is the
-    exact gradient, step by step that of `rtrl.stepwise`; a window of 1 is one-step training.
+    def update(params: Params, memory: History, x: Array, target: Array, mask: Array | bool):
+        check_step(net, params, x, target)
+        _expect_kind(x, symbols)
+        (now, by_state), (errors, output) = error_of_step(
+            net, loss, params, memory.state, x, target, mask
+        )
+        steps = jnp.minimum(memory.known, window - 1)
+        grads = _trace_back(net, params, memory, steps, now, by_state)
+        found = LossAndGrads(no_derivative(errors), output, grads)
+        return _remember(net, params, memory, x), found
 
-    Decision: where weights change on the way, error flows back through the states as
-    they were and the weights as they are now.
-
-    Args:
-      window: number of steps, at least 1.
-      symbols: whether the inputs are integer symbols, which the memory must know before
-        it has seen any.
-
-    Raises:
-      ValueError: a window of less than 1 step; by `update`, inputs of the other kind.
-
-    Example:
-      >>> from lstm_jax.cells.simple import fully_recurrent
-      >>> from lstm_jax.losses import squared_error
-      >>> net = fully_recurrent(inputs=1, units=3, outputs=1)
-      >>> params = net.init(jax.random.key(0))
-      >>> rule = stepwise(10)(net, squared_error)
-      >>> memory = rule.init(params)
-      >>> memory, learned = rule.update(params, memory, jnp.ones(1), jnp.ones(1), True)
-    """
-    _expect_steps(window)
-
-    def rule(net: Cell, loss: Loss) -> Stepwise:
-        def init(params: Params, lanes: tuple[int, ...] = ()) -> History:
-            dtype = jnp.result_type(*jax.tree.leaves(params))
-            state = net.start(lanes, dtype)
-            states = jax.tree.map(lambda s: jnp.zeros((window, *s.shape), s.dtype), state)
-            units = () if symbols else (net.inputs,)
-            inputs = jnp.zeros((window, *units, *lanes), jnp.int32 if symbols else dtype)
-            return History(state, jnp.zeros((), jnp.int32), states, inputs)
-
-        def update(params: Params, memory: History, x: Array, target: Array, mask: Array):
-            _expect_kind(x, symbols)
-            (now, by_state), (errors, output) = error_of_step(
-                net, loss, params, memory.state, x, target, mask
-            )
-            steps = jnp.minimum(memory.known, window - 1)
-            grads = _trace_back(net, params, memory, steps, now, by_state)
-            return _remember(net, params, memory, x), Learned(errors, output, grads)
-
-        return Stepwise(init, update)
-
-    return rule
+    return OnlineGradient(init, update)
 
 
 def _trace_back(net: Cell, params: Params, memory: History, steps: Array, grads, by_state):
@@ -179,7 +183,7 @@ def _trace_back(net: Cell, params: Params, memory: History, steps: Array, grads,
         more, by_state = pull(by_state)
         return jax.tree.map(jnp.add, grads, more), by_state
 
-    return fold(back, (grads, by_state), (memory.states, memory.inputs), steps)[0]
+    return masked_loop(back, (grads, by_state), (memory.states, memory.inputs), steps)[0]
 
 
 def _remember(net: Cell, params: Params, memory: History, x: Array) -> History:
@@ -194,14 +198,17 @@ def _remember(net: Cell, params: Params, memory: History, x: Array) -> History:
     return History(state, known, states, push(x, memory.inputs))
 
 
-def _expect_steps(window: int) -> None:
-    if window < 1:
-        raise ValueError(f"expected a window of at least 1 step, got {window}")
+def _expect_cell(name: str, net: Cell | Net) -> None:
+    if not isinstance(net, Cell):
+        raise ValueError(
+            f"{name} cuts a net between steps and needs a Cell, got a {type(net).__name__}; "
+            "use bptt for nets that map whole sequences"
+        )
 
 
 def _expect_kind(x: Array, symbols: bool) -> None:
     if is_symbol(x) != symbols:
         raise ValueError(
             f"expected {'integer symbols' if symbols else 'real inputs'}, got {x.dtype}; "
-            f"write stepwise(window, symbols={not symbols})"
+            f"write windowed(window, symbols={not symbols})"
         )

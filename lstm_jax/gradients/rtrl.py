@@ -1,7 +1,8 @@
 """Real-time recurrent learning: the exact gradient, carried forward with the state.
 
 Robinson and Fallside 1987; Williams and Zipser 1989; Understanding LSTM 2019, equations 15
-to 19. The sensitivities p(t) = ds(t)/dw of the state to every weight follow the state:
+to 19. `rtrl` gives the full gradient, that of `bptt`. The sensitivities p(t) = ds(t)/dw of the
+state to every weight follow the state:
 
     p(t) = ds(t)/ds(t-1) p(t-1) + ds(t)/dnet(t) x sources(t),    p(0) = 0,
 
@@ -13,6 +14,28 @@ The state is whatever the cell says it is, which for a fully recurrent net is th
 tutorial's y. Weights that do not reach it, those of a `readout`, need no sensitivities.
 Cells with `net_inputs` have them by net input, row by row; of others the sensitivities to
 all parameters are had from their Jacobian, at a higher cost and with the same result.
+The state must be made of arrays `(units, *lanes)` of one type; other cells are refused when
+the memory is made.
+
+Over a sequence weights are held still, and the changes of the steps add up (equation 13 of
+the tutorial). On-line weights may change after every step: the sensitivities then mix those
+to weights of different steps, which is the approximation of Williams and Zipser, good for
+small rates. They know no end of a sequence: who keeps the memory from one sequence to the
+next learns without resets.
+
+Example:
+  >>> from lstm_jax.cells.simple import fully_recurrent
+  >>> from lstm_jax.losses import squared_error
+  >>> from lstm_jax.types import Sequence
+  >>> net, x, d = fully_recurrent(1, 3, 1), jnp.ones((9, 1)), jnp.zeros((9, 1))
+  >>> params, sequence = net.init(jax.random.key(0)), Sequence(x, d, d, d[:, 0] == 0, jnp.array(9))
+  >>> rtrl(net, squared_error)(params, sequence).grads.from_context.shape
+  (3, 3)
+  >>> rule = rtrl.online(net, squared_error)
+  >>> memory = rule.init(params)
+  >>> for x in (0.5, -0.5):
+  ...     memory, found = rule.update(params, memory, jnp.array([x]), jnp.ones(1), True)
+  ...     params = jax.tree.map(lambda w, g: w - 0.1 * g, params, found.grads)
 """
 
 from collections.abc import Callable
@@ -24,10 +47,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from lstm_jax.gradients import forward
-from lstm_jax.types import Array, Cell, Learn, Loss, NetInputs, Params, State, Stepwise
-from lstm_jax.weigh import MOST_WRITTEN_OUT, written_out
-from lstm_jax.wiring import freeze
+from lstm_jax.gradients import forward_mode
+from lstm_jax.ops.lanes import tree_where
+from lstm_jax.ops.linear import MOST_UNROLLED, unrolled_sum
+from lstm_jax.types import Array, Cell, Key, Loss, NetInputs, Params, State
 
 
 class Sensitivities(NamedTuple):
@@ -35,82 +58,22 @@ class Sensitivities(NamedTuple):
 
     Attributes:
       state: the net's.
-      weights: ds/dw, shaped like the weights that reach the state with the components of
+      by_weights: ds/dw, shaped like the weights that reach the state with the components of
         the state in front: `(components, rows, ..., *lanes)`.
     """
 
     state: State
-    weights: Any
+    by_weights: Any
 
 
-def rtrl(net: Cell, loss: Loss) -> Learn:
-    """The full gradient of a sequence, that of `bptt`, at a memory independent of the length.
-
-    The off-line form: weights are held still, and the changes of the steps add up
-    (equation 13 of the tutorial).
-
-    Args:
-      net: a cell whose outputs stand beside the targets, and whose state is made of
-        arrays `(units, *lanes)`.
-      loss: error of one step.
-
-    Returns:
-      `(params, sequence) -> Learned`. Where lanes share their parameters the gradient
-      is the sum over the lanes.
-
-    Raises:
-      ValueError: by the result, if the state is made of anything else.
-
-    Example:
-      >>> from lstm_jax.cells.simple import fully_recurrent
-      >>> from lstm_jax.losses import squared_error
-      >>> from lstm_jax.types import Sequence
-      >>> net = fully_recurrent(inputs=1, units=3, outputs=1)
-      >>> x, d = jnp.ones((9, 1)), jnp.zeros((9, 1))
-      >>> sequence = Sequence(x, d, d, jnp.ones(9, bool), jnp.array(9))
-      >>> learned = rtrl(net, squared_error)(net.init(jax.random.key(0)), sequence)
-      >>> learned.grads.from_context.shape
-      (3, 3)
-    """
-    return forward.offline(net, _sensitivities(net, loss))
-
-
-def stepwise(net: Cell, loss: Loss) -> Stepwise:
-    """RTRL on-line: the gradient of each step's error, after which weights may change.
-
-    The sensitivities then mix those to weights of different steps, which is the
-    approximation of Williams and Zipser, good for small rates. They know no end of a
-    sequence: who keeps the memory from one sequence to the next learns without resets.
-
-    Args:
-      net: as for `rtrl`.
-      loss: error of one step.
-
-    Raises:
-      ValueError: by `init`, if the state is not made of arrays `(units, *lanes)`.
-
-    Example:
-      >>> from lstm_jax.cells.simple import fully_recurrent
-      >>> from lstm_jax.losses import squared_error
-      >>> net = fully_recurrent(inputs=1, units=3, outputs=1)
-      >>> params = net.init(jax.random.key(0))
-      >>> rule = stepwise(net, squared_error)
-      >>> memory = rule.init(params)
-      >>> for x in (0.5, -0.5):
-      ...     memory, learned = rule.update(params, memory, jnp.array([x]), jnp.ones(1), True)
-      ...     params = jax.tree.map(lambda w, g: w - 0.1 * g, params, learned.grads)
-    """
-    return forward.stepwise(net, _sensitivities(net, loss))
-
-
-def _sensitivities(net: Cell, loss: Loss) -> forward.Forward:
+def _sensitivities(net: Cell, loss: Loss) -> forward_mode.ForwardRule:
     parts = net.net_inputs
-    reaching = parts.weights if parts else lambda params: params
+    reaching = parts.rows if parts else lambda params: params
 
-    def begin(params: Params, state: State) -> Sensitivities:
+    def begin(params: Params, state: State, key: Key | None) -> Sensitivities:
         components = len(_vector(state)[0])
-        weights = jax.eval_shape(reaching, params)
-        none = jax.tree.map(lambda w: jnp.zeros((components, *w.shape), w.dtype), weights)
+        rows = jax.eval_shape(reaching, params)
+        none = jax.tree.map(lambda w: jnp.zeros((components, *w.shape), w.dtype), rows)
         return Sensitivities(state, none)
 
     def gradient(params: Params, found):
@@ -119,16 +82,19 @@ def _sensitivities(net: Cell, loss: Loss) -> forward.Forward:
         return jax.tree.map(jnp.add, direct, reached)
 
     error, advance = partial(_error_now, net, loss), partial(_advance, net)
-    return forward.Forward(begin, error, advance, gradient)
+    return forward_mode.ForwardRule(begin, error, advance, gradient)
+
+
+rtrl = forward_mode.forward_rule("rtrl", _sensitivities)
 
 
 def _error_now(net, loss, params, memory: Sensitivities, x, target, mask):
     """The error of this step, what the weights do to it now, and what they did before."""
-    (direct, by_state), (errors, output) = forward.error_of_step(
+    (direct, by_state), (errors, output) = forward_mode.error_of_step(
         net, loss, params, memory.state, x, target, mask
     )
     row = _vector(by_state)[0][None]
-    through = jax.tree.map(lambda p_tm1: _times(row, p_tm1)[0], memory.weights)
+    through = jax.tree.map(lambda p_tm1: _times(row, p_tm1)[0], memory.by_weights)
     return errors, output, (direct, through)
 
 
@@ -138,11 +104,11 @@ def _advance(net: Cell, params, memory: Sensitivities, x, alive) -> Sensitivitie
     carry = _jacobian(lambda s: _vector(net.step(params, rebuild(s), x)[0])[0], s_tm1)
     state, _ = net.step(params, memory.state, x)
     if net.net_inputs is None:
-        p = jax.tree.map(lambda p_tm1: _times(carry, p_tm1), memory.weights)
+        p = jax.tree.map(lambda p_tm1: _times(carry, p_tm1), memory.by_weights)
         p = jax.tree.map(jnp.add, p, _by_params(net, params, memory.state, x))
-        return freeze(alive, Sensitivities(state, p), memory)
+        return tree_where(alive, Sensitivities(state, p), memory)
     p = _by_rows(net.net_inputs, params, memory, x, carry, alive)
-    return Sensitivities(freeze(alive, state, memory.state), p)
+    return Sensitivities(tree_where(alive, state, memory.state), p)
 
 
 def _by_rows(parts: NetInputs, params, memory: Sensitivities, x, carry, alive):
@@ -150,29 +116,31 @@ def _by_rows(parts: NetInputs, params, memory: Sensitivities, x, carry, alive):
 
     That is ds(t)/ds(t-1) p(t-1) plus ds(t)/dnet(t) x sources(t); lanes that are not alive stay.
     """
-    net = parts.combine(parts.weights(params), memory.state, x)
-    slopes = _jacobian(lambda net: _vector(parts.fire(net, memory.state))[0], net)
+    net = parts.net_input(parts.rows(params), memory.state, x)
+    slopes = _jacobian(lambda net: _vector(parts.activate(net, memory.state))[0], net)
     alive = jnp.broadcast_to(alive, net.shape[1:])
 
     def add(p, slopes):
-        rows = parts.accumulate(jax.tree.map(_merged, p), _merged(slopes), memory.state, x)
+        rows = parts.add_outer(jax.tree.map(_merged, p), _merged(slopes), memory.state, x)
         return jax.tree.map(lambda r, leaf: r.reshape(leaf.shape), rows, p)
 
     def all_rows(carry, slopes, alive, p_tm1):
         p = jax.tree.map(lambda leaf: _times(carry, leaf), p_tm1)
-        return freeze(alive, add(p, slopes), p_tm1)
+        return tree_where(alive, add(p, slopes), p_tm1)
 
     def row_by_row(carry, slopes, alive, p_tm1):
         # a row needs no other: what is carried goes through the caches once, and changes in place
         def body(u, p):
             row, slope = (_row(leaf, u) for leaf in (p, slopes))
             new = add(jax.tree.map(lambda leaf: _times(carry, leaf), row), slope)
-            new = freeze(alive, new, row)
+            new = tree_where(alive, new, row)
             return jax.tree.map(lambda a, r: lax.dynamic_update_slice_in_dim(a, r, u, 1), p, new)
 
         return lax.fori_loop(0, slopes.shape[1], body, p_tm1)
 
-    given = carry, slopes, alive, memory.weights
+    given = carry, slopes, alive, memory.by_weights
+    if not alive.ndim:  # nothing to vectorise over in a single row
+        return all_rows(*given)
     return lax.platform_dependent(*given, cpu=row_by_row, default=all_rows)
 
 
@@ -236,8 +204,8 @@ def _one_by_one(matrix: Array, p: Array) -> Array:
 
     Its sums over an axis in the middle, of more than a few terms, are 5 to 50 times slower.
     """
-    if len(p) <= MOST_WRITTEN_OUT:
-        return written_out(matrix, p)
+    if len(p) <= MOST_UNROLLED:
+        return unrolled_sum(matrix, p)
 
     def add(k, total):
         column = lax.dynamic_index_in_dim(matrix, k, 1, keepdims=False)

@@ -2,7 +2,7 @@
 
 | experiment | task |
 |---|---|
-| 1 | `embedded_reber`, and `reber_sets` with `from_pairs` for its sets of strings |
+| 1 | `embedded_reber`, and `reber_sets` with `from_pairs` or `set_pairs` for its sets of strings |
 | 2a, 2b, 2c | `fixed_distractors`, `random_distractors`, `random_lag` |
 | 3a, 3b, 3c | `two_sequence` |
 | 4, 5 | `adding`, `multiplication` |
@@ -13,15 +13,11 @@ Beside them stand `reber`, the grammar inside the embedded one, and `modern_addi
 `modern_multiplication`, what the later literature calls by these names.
 """
 
-from lstm_jax.tasks.adding import (
-    adding,
-    modern_adding,
-    modern_multiplication,
-    multiplication,
-)
-from lstm_jax.tasks.limits import AND, XOR, delayed_logic, parity, steps_ago
+from lstm_jax.tasks.adding import adding, modern_adding, modern_multiplication, multiplication
+from lstm_jax.tasks.limitations import AND, XOR, delayed_logic, parity, steps_ago
 from lstm_jax.tasks.long_lag import fixed_distractors, random_distractors, random_lag
 from lstm_jax.tasks.reber import embedded_reber, from_pairs, from_set, reber, reber_sets, spell
+from lstm_jax.tasks.sets import set_pairs
 from lstm_jax.tasks.temporal_order import temporal_order
 from lstm_jax.tasks.two_sequence import two_sequence
 
@@ -42,6 +38,7 @@ __all__ = [
     "random_lag",
     "reber",
     "reber_sets",
+    "set_pairs",
     "spell",
     "steps_ago",
     "temporal_order",

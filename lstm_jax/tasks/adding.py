@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 
-from lstm_jax.tasks import draws
-from lstm_jax.tasks.sequences import at_end, clock, whole
+from lstm_jax.ops import random_words
+from lstm_jax.tasks.sequences import at_end, check_int, time_steps
 from lstm_jax.types import Array, Key, Sequence, Task
 
 
@@ -22,8 +22,8 @@ class _Operation(NamedTuple):
     target: Callable[[Array, Array], Array]
 
 
-_SUM = _Operation(draws.signed, 0.0, lambda x1, x2: 0.5 + (x1 + x2) / 4)
-_PRODUCT = _Operation(draws.unit, 1.0, lambda x1, x2: x1 * x2)
+_SUM = _Operation(random_words.uniform_signed, 0.0, lambda x1, x2: 0.5 + (x1 + x2) / 4)
+_PRODUCT = _Operation(random_words.uniform, 1.0, lambda x1, x2: x1 * x2)
 
 
 def adding(
@@ -123,16 +123,20 @@ def _marked_pairs(
     keep_first_mark: bool,
     end_markers: bool,
 ) -> Task:
-    T = whole("T", T, 20, draws.MOST, "the first ten pairs must lie in the first half")
+    T = check_int(
+        "T", T, 20, random_words.MOST_VALUES, "the first ten pairs must lie in the first half"
+    )
     if second_among is None:
         second_among = T // 2 - 1
-    second_among = whole("second_among", second_among, 1, T - 2, "the last pair is never marked")
+    second_among = check_int(
+        "second_among", second_among, 1, T - 2, "the last pair is never marked"
+    )
     steps = T + T // 10
     first_pair_loses = keep_first_mark or end_markers
 
     def sample(key: Key) -> Sequence:
-        w = draws.words(key, 5 + steps)
-        length = T + draws.below(w[0], T // 10 + 1)
+        w = random_words.random_words(key, 5 + steps)
+        length = T + random_words.uniform_int(w[0], T // 10 + 1)
         first, second = _two_places(w[1], w[2], second_among)
         x1, x2 = operation.values(w[3]), operation.values(w[4])
         counts1 = jnp.where(first_pair_loses & (first == 0), operation.neutral, x1)
@@ -140,7 +144,7 @@ def _marked_pairs(
         if keep_first_mark:
             x1, x2 = counts1, counts2
 
-        t = clock(steps)
+        t = time_steps(steps)
         values = _put(operation.values(w[5:]), (first, x1), (second, x2))
         markers = _put(jnp.zeros(steps), (first, 1), (second, 1))
         if end_markers:
@@ -154,14 +158,14 @@ def _marked_pairs(
 
 
 def _one_in_each_half(T: int, target: Callable[[Array, Array], Array]) -> Task:
-    T = whole("T", T, 2, draws.MOST, "each half needs a pair to mark")
+    T = check_int("T", T, 2, random_words.MOST_VALUES, "each half needs a pair to mark")
 
     def sample(key: Key) -> Sequence:
-        w = draws.words(key, 4 + T)
-        first = draws.below(w[0], T // 2)
-        second = T // 2 + draws.below(w[1], T - T // 2)
-        x1, x2 = draws.unit(w[2]), draws.unit(w[3])
-        values = _put(draws.unit(w[4:]), (first, x1), (second, x2))
+        w = random_words.random_words(key, 4 + T)
+        first = random_words.uniform_int(w[0], T // 2)
+        second = T // 2 + random_words.uniform_int(w[1], T - T // 2)
+        x1, x2 = random_words.uniform(w[2]), random_words.uniform(w[3])
+        values = _put(random_words.uniform(w[4:]), (first, x1), (second, x2))
         markers = _put(jnp.zeros(T), (first, 1), (second, 1))
         pairs = jnp.stack([values, markers], 1)
         return at_end(pairs, jnp.int32(T), target(x1, x2)[None])
@@ -171,14 +175,14 @@ def _one_in_each_half(T: int, target: Callable[[Array, Array], Array]) -> Task:
 
 def _two_places(word1: Array, word2: Array, second_among: int) -> tuple[Array, Array]:
     """One of the first ten places, then one of the first `second_among` others."""
-    first = draws.below(word1, 10)
-    second = draws.below(word2, second_among)
-    return first, second + (second >= first)
+    first = random_words.uniform_int(word1, 10)
+    second = random_words.uniform_int(word2, second_among)
+    return first, second + (second >= first).astype(second.dtype)
 
 
 def _put(row: Array, *entries: tuple[Array, Array | float]) -> Array:
     """The row with a few values put in place, by comparison: no scatter per lane."""
-    t = clock(row.size)
+    t = time_steps(row.size)
     for place, value in entries:
         row = jnp.where(t == place, value, row)
     return row

@@ -6,8 +6,8 @@ then, in 2a and 2b, x and y, and in 2c, e, b, x and y.
 
 import jax.numpy as jnp
 
-from lstm_jax.tasks import draws
-from lstm_jax.tasks.sequences import at_end, clock, next_symbol, one_hot, whole
+from lstm_jax.ops import random_words
+from lstm_jax.tasks.sequences import at_end, check_int, next_symbol, one_hot, time_steps
 from lstm_jax.types import Array, Key, Sequence, Task
 
 
@@ -28,8 +28,8 @@ def fixed_distractors(p: int) -> Task:
     p = _distractors(p, least=2)
 
     def sample(key: Key) -> Sequence:
-        edge = p - 1 + draws.below(draws.words(key, 1)[0], 2)
-        symbols = _framed(edge, clock(p + 1) - 1)
+        edge = p - 1 + random_words.uniform_int(random_words.random_words(key, 1)[0], 2)
+        symbols = _framed(edge, time_steps(p + 1) - 1)
         return next_symbol(symbols, jnp.int32(p + 1), p + 1)
 
     return Task(sample, inputs=p + 1, outputs=p + 1, steps=p + 1)
@@ -58,9 +58,9 @@ def random_distractors(p: int, *, end_only: bool = False) -> Task:
     p = _distractors(p, least=2)
 
     def sample(key: Key) -> Sequence:
-        w = draws.words(key, p + 1)  # the edge stands first, so its word is free
-        edge = p - 1 + draws.below(w[0], 2)
-        symbols = _framed(edge, draws.below(w, p - 1))
+        w = random_words.random_words(key, p + 1)  # the edge stands first, so its word is free
+        edge = p - 1 + random_words.uniform_int(w[0], 2)
+        symbols = _framed(edge, random_words.uniform_int(w, p - 1))
         if end_only:
             return at_end(symbols[:-1], jnp.int32(p), one_hot(edge, p + 1))
         return next_symbol(symbols, jnp.int32(p + 1), p + 1)
@@ -100,19 +100,19 @@ def random_lag(p: int, q: int, *, most_extra: int = 200) -> Task:
     ([5, 7, 1, 1, 2, 4], [[0.0, 1.0]])
     """
     p = _distractors(p, least=1)
-    q = whole("q", q, 0, 10**6, "it counts distractors")
-    most_extra = whole("most_extra", most_extra, 0, 10**4, "it counts distractors")
+    q = check_int("q", q, 0, 10**6, "it counts distractors")
+    most_extra = check_int("most_extra", most_extra, 0, 10**4, "it counts distractors")
     e, b, x = p, p + 1, p + 2
     steps = q + 3 + most_extra
 
     def sample(key: Key) -> Sequence:
         # b and x or y stand on fixed places, so their words are free for the choices
-        w = draws.words(key, steps)
+        w = random_words.random_words(key, steps)
         length = q + 3 + _failures(w[0], 0.9, most_extra)
-        which = draws.below(w[1], 2)
+        which = random_words.uniform_int(w[1], 2)
 
-        t = clock(steps)
-        symbols = jnp.where(t < length, draws.below(w, p), 0)
+        t = time_steps(steps)
+        symbols = jnp.where(t < length, random_words.uniform_int(w, p), 0)
         for place, symbol in ((0, b), (1, x + which), (length - 1, e)):
             symbols = jnp.where(t == place, symbol, symbols)
         return at_end(symbols, length, one_hot(which, 2))
@@ -121,12 +121,12 @@ def random_lag(p: int, q: int, *, most_extra: int = 200) -> Task:
 
 
 def _distractors(p: int, least: int) -> int:
-    return whole("p", p, least, draws.MOST, "it sets the number of distractors")
+    return check_int("p", p, least, random_words.MOST_VALUES, "it sets the number of distractors")
 
 
 def _framed(edge: Array, middle: Array) -> Array:
     """The middle with its first and last symbol replaced."""
-    t = clock(middle.size)
+    t = time_steps(middle.size)
     return jnp.where((t == 0) | (t == middle.size - 1), edge, middle)
 
 

@@ -14,8 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from lstm_jax.tasks import draws
-from lstm_jax.tasks.sequences import next_symbol, whole
+from lstm_jax.ops import random_words
+from lstm_jax.tasks.sequences import check_int, next_symbol
+from lstm_jax.tasks.sets import side_by_side
 from lstm_jax.types import Array, Key, Sequence, Task
 
 SYMBOLS = "BTPSXVE"
@@ -85,7 +86,7 @@ def reber(steps: int = _REBER_STEPS) -> Task:
     >>> spell(reber().sample(jax.random.key(0)))
     'BTXXTTTVPSE'
     """
-    return _prediction(_REBER, whole("steps", steps, 5, 10**5, "BTXSE must fit in"))
+    return _prediction(_REBER, check_int("steps", steps, 5, 10**5, "BTXSE must fit in"))
 
 
 def embedded_reber(steps: int = _EMBEDDED_STEPS) -> Task:
@@ -112,7 +113,7 @@ def embedded_reber(steps: int = _EMBEDDED_STEPS) -> Task:
     >>> spell(embedded_reber().sample(jax.random.key(0)))
     'BTBTSSSXXVPSETE'
     """
-    steps = whole("steps", steps, 9, 10**5, "BTBTXSETE must fit in")
+    steps = check_int("steps", steps, 9, 10**5, "BTBTXSETE must fit in")
     return _prediction(_EMBEDDED_REBER, steps)
 
 
@@ -130,7 +131,9 @@ def reber_sets(key: Key, n: int = 256) -> tuple[Sequence, Sequence]:
     >>> sorted(spell(jax.tree.map(lambda leaf: leaf[..., i], test)) for i in range(4))
     ['BPBPVVEPE', 'BPBTSSSXSEPE', 'BPBTSSXSEPE', 'BTBTSSXSETE']
     """
-    return _reber_sets(key, whole("n", n, 1, draws.MOST, "it is the size of the sets"))
+    return _reber_sets(
+        key, check_int("n", n, 1, random_words.MOST_VALUES, "it is the size of the sets")
+    )
 
 
 def from_set(sequences: Sequence, *, steps: int | None = None) -> Task:
@@ -158,7 +161,7 @@ def from_set(sequences: Sequence, *, steps: int | None = None) -> Task:
         )
     if steps is None:
         steps = int(sequences.length.max())
-    steps = whole("steps", steps, 1, len(sequences.inputs), "the set has no more")
+    steps = check_int("steps", steps, 1, len(sequences.inputs), "the set has no more")
 
     def rows(leaf: Array) -> Array:
         # one string one piece of memory: it is fetched at every draw
@@ -173,7 +176,7 @@ def from_set(sequences: Sequence, *, steps: int | None = None) -> Task:
     )
 
     def sample(key: Key) -> Sequence:
-        i = draws.below(draws.words(key, 1)[0], len(strings.length))
+        i = random_words.uniform_int(random_words.random_words(key, 1)[0], len(strings.length))
         return jax.tree.map(lambda leaf: leaf[i], strings)
 
     symbols = strings.targets.shape[2]
@@ -181,44 +184,28 @@ def from_set(sequences: Sequence, *, steps: int | None = None) -> Task:
 
 
 def from_pairs(training: Sequence, test: Sequence, pair: Array | int = 0) -> Task:
-    """Experiment 1's protocol: strings drawn from a training set, an exam on both sets.
+    """Experiment 1's protocol: strings drawn from a training set, evaluated on both sets.
 
     Args:
       training: training sets stacked in front of what `reber_sets` returns, `(pairs, ..., n)`.
       test: test sets likewise.
       pair: which of the pairs; may be traced, so that trials in lanes have pairs of their own.
 
-    The task's `exam` of index i is training string i, from n on test string i - n.
+    The task's `evaluation_set` of index i is training string i, from n on test string i - n.
     The time axis is cut to the longest string, so that the sets must be concrete.
 
     >>> pairs = jax.vmap(reber_sets)(jax.random.split(jax.random.key(0), 3))
     >>> task = from_pairs(*pairs, pair=2)
-    >>> spell(task.sample(jax.random.key(1))), spell(task.exam(300))
+    >>> spell(task.sample(jax.random.key(1))), spell(task.evaluation_set(300))
     ('BPBPVVEPE', 'BPBTSSXXTVVEPE')
     """
-    if training.length.ndim != 2 or training.length.shape != test.length.shape:
-        raise ValueError(
-            "expected pairs of sets, lengths (pairs, n), got lengths of shapes "
-            f"{training.length.shape} and {test.length.shape}; write for example "
-            "from_pairs(*jax.vmap(reber_sets)(keys))"
-        )
-    number = training.length.shape[1]
-    steps = max(int(np.asarray(one.length).max()) for one in (training, test))
-
-    def rows(*leaves: Array) -> np.ndarray:  # one string one piece of memory
-        both = np.moveaxis(np.concatenate(leaves, axis=-1), -1, 1)
-        return both[:, :, :steps] if both.ndim > 2 else both
-
-    strings = jax.tree.map(rows, training, test)
-
-    def at(i: Array) -> Sequence:
-        return jax.tree.map(lambda leaf: jnp.asarray(leaf)[pair, i], strings)
+    at, number = side_by_side(training, test)
 
     def sample(key: Key) -> Sequence:
-        return at(draws.below(draws.words(key, 1)[0], number))
+        return at(pair, random_words.uniform_int(random_words.random_words(key, 1)[0], number))
 
-    symbols = len(SYMBOLS)
-    return Task(sample, inputs=symbols, outputs=symbols, steps=steps, exam=at)
+    symbols, steps = len(SYMBOLS), jax.eval_shape(at, 0, 0).inputs.shape[0]
+    return Task(sample, symbols, symbols, steps, evaluation_set=partial(at, pair))
 
 
 def spell(sequence: Sequence) -> str:
@@ -240,7 +227,7 @@ def _prediction(grammar: _Grammar, steps: int) -> Task:
 def _sequence(grammar: _Grammar, walk: _Walk) -> Sequence:
     length = 1 + (walk.nodes != grammar.end).sum(dtype=jnp.int32)
     goals = jnp.asarray(grammar.legal)[walk.nodes].astype(float)
-    return next_symbol(walk.symbols, length, len(SYMBOLS))._replace(goals=goals)
+    return next_symbol(walk.symbols, length, len(SYMBOLS)).replace(goals=goals)
 
 
 def _string(
@@ -261,7 +248,9 @@ def _string(
 
     def draw(key: Key) -> tuple[Key, _Walk]:
         key, now = jax.random.split(key)
-        return key, _walk(grammar, draws.below(draws.words(now, steps), 2))
+        return key, _walk(
+            grammar, random_words.uniform_int(random_words.random_words(now, steps), 2)
+        )
 
     return lax.while_loop(wrong, lambda carry: draw(carry[0]), draw(key))[1]
 
@@ -284,7 +273,7 @@ def _reber_sets(key: Key, n: int) -> tuple[Sequence, Sequence]:
 
     def unseen(symbols: Array) -> Array:
         # padding does not blur strings: none is the beginning of another
-        return ~(symbols == training.symbols).all(axis=1).any()
+        return ~(symbols[None] == training.symbols).all(axis=1).any()
 
     draw_unseen = partial(draw, accept=unseen)
     test = jax.vmap(draw_unseen)(jax.random.split(test_key, n))

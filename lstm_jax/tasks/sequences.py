@@ -7,12 +7,12 @@ import jax.numpy as jnp
 from lstm_jax.types import Array, Sequence
 
 
-def whole(name: str, value: int, least: int, most: int, why: str) -> int:
+def check_int(name: str, value: int, least: int, most: int, why: str) -> int:
     """`value` as an int if it is a whole number in least..most, else a ValueError.
 
-    >>> whole("T", 100, 20, 1000, "the net is small")
+    >>> check_int("T", 100, 20, 1000, "the net is small")
     100
-    >>> whole("T", 5, 20, 1000, "the net is small")
+    >>> check_int("T", 5, 20, 1000, "the net is small")
     Traceback (most recent call last):
       ...
     ValueError: T must be a whole number from 20 to 1000 (the net is small), but 5 \
@@ -30,10 +30,10 @@ came; write for example T=20.
     return number
 
 
-def clock(steps: int) -> Array:
+def time_steps(steps: int) -> Array:
     """The time of every step, from 0: `(steps,)` int32.
 
-    >>> clock(3)
+    >>> time_steps(3)
     Array([0, 1, 2], dtype=int32)
     """
     return jnp.arange(steps, dtype=jnp.int32)
@@ -45,7 +45,8 @@ def one_hot(symbols: Array, count: int) -> Array:
     >>> one_hot(jnp.int32(1), 3)
     Array([0., 1., 0.], dtype=float32)
     """
-    return (symbols[..., None] == clock(count)).astype(float)
+    every = jnp.expand_dims(time_steps(count), range(symbols.ndim))
+    return (symbols[..., None] == every).astype(float)
 
 
 def at_end(inputs: Array, length: Array, target: Array, goal: Array | None = None) -> Sequence:
@@ -61,7 +62,7 @@ def at_end(inputs: Array, length: Array, target: Array, goal: Array | None = Non
     (1, 2)
     """
     goal = target if goal is None else goal
-    return Sequence(inputs, target[None], goal[None], jnp.ones(1, bool), length)
+    return Sequence(inputs, target[None], goal[None], jnp.ones(1, bool), length, "end")
 
 
 def next_symbol(symbols: Array, length: Array, count: int) -> Sequence:
@@ -80,6 +81,6 @@ def next_symbol(symbols: Array, length: Array, count: int) -> Sequence:
            [0., 0., 0.],
            [0., 0., 0.]], dtype=float32)
     """
-    mask = clock(symbols.size) < length - 1
-    targets = one_hot(jnp.roll(symbols, -1), count) * mask[:, None]
+    mask = time_steps(symbols.size) < length - 1
+    targets = one_hot(jnp.roll(symbols, -1), count) * mask[:, None].astype(float)
     return Sequence(symbols, targets, targets, mask, length)

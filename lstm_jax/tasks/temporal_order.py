@@ -2,8 +2,8 @@
 
 import jax.numpy as jnp
 
-from lstm_jax.tasks import draws
-from lstm_jax.tasks.sequences import at_end, clock, one_hot
+from lstm_jax.ops import random_words
+from lstm_jax.tasks.sequences import at_end, one_hot, time_steps
 from lstm_jax.types import Key, Sequence, Task
 
 SYMBOLS = "EBabcdXY"
@@ -48,14 +48,14 @@ def temporal_order(marks: int = 2) -> Task:
     classes = 2**marks
 
     def sample(key: Key) -> Sequence:
-        w = draws.words(key, 2 + marks + _LONGEST)
-        length = _SHORTEST + draws.below(w[0], _LONGEST - _SHORTEST + 1)
-        label = draws.below(w[1], classes)
+        w = random_words.random_words(key, 2 + marks + _LONGEST)
+        length = _SHORTEST + random_words.uniform_int(w[0], _LONGEST - _SHORTEST + 1)
+        label = random_words.uniform_int(w[1], classes)
 
-        t = clock(_LONGEST)
-        symbols = SYMBOLS.index("a") + draws.below(w[2 + marks :], 4)
+        t = time_steps(_LONGEST)
+        symbols = SYMBOLS.index("a") + random_words.uniform_int(w[2 + marks :], 4)
         for mark, (earliest, latest) in enumerate(_WINDOWS[marks]):
-            place = earliest - 1 + draws.below(w[2 + mark], latest - earliest + 1)
+            place = earliest - 1 + random_words.uniform_int(w[2 + mark], latest - earliest + 1)
             x_or_y = SYMBOLS.index("X") + ((label >> (marks - 1 - mark)) & 1)
             symbols = jnp.where(t == place, x_or_y, symbols)
         symbols = jnp.where(t == length - 1, SYMBOLS.index("B"), symbols)

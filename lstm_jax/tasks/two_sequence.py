@@ -5,8 +5,8 @@ import math
 import jax.numpy as jnp
 import numpy as np
 
-from lstm_jax.tasks import draws
-from lstm_jax.tasks.sequences import at_end, clock, whole
+from lstm_jax.ops import random_words
+from lstm_jax.tasks.sequences import at_end, check_int, time_steps
 from lstm_jax.types import Key, Sequence, Task
 
 
@@ -50,20 +50,20 @@ def two_sequence(
     >>> sequence.inputs.shape, sequence.inputs[:3, 0].tolist()
     ((110, 1), [-1.0, -1.0, -1.0])
     """
-    N = whole("N", N, 1, draws.MOST, "the class must show somewhere")
-    T = whole("T", T, N, draws.MOST, "the N elements of the class must fit in")
+    N = check_int("N", N, 1, random_words.MOST_VALUES, "the class must show somewhere")
+    T = check_int("T", T, N, random_words.MOST_VALUES, "the N elements of the class must fit in")
     _check_noise(targets, target_variance, variance)
     steps = T + T // 10
 
     def sample(key: Key) -> Sequence:
-        w = draws.words(key, 3 + steps)
-        length = T + draws.below(w[0], T // 10 + 1)
-        class1 = draws.below(w[1], 2) == 0
+        w = random_words.random_words(key, 3 + steps)
+        length = T + random_words.uniform_int(w[0], T // 10 + 1)
+        class1 = random_words.uniform_int(w[1], 2) == 0
         goal = jnp.where(class1, *targets).astype(float)[None]
-        target = goal + math.sqrt(target_variance) * draws.normal(w[2])
+        target = goal + math.sqrt(target_variance) * random_words.normal(w[2])
 
-        t = clock(steps)
-        noise = math.sqrt(variance) * draws.normal(w[3:])
+        t = time_steps(steps)
+        noise = math.sqrt(variance) * random_words.normal(w[3:])
         signal = jnp.where(class1, 1.0, -1.0) + (noise if noisy_signal else 0)
         elements = jnp.where(t < N, signal, noise)
         alive = jnp.where(t < length, elements, 0)

@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from experiments import results
-from experiments.jobs import Job
-from experiments.readings import readings
-from experiments.tables import ROWS
-from lstm_jax.training import curve_points
+from experiments.paper.readings import readings
+from experiments.paper.tables import ROWS
+from experiments.running import results
+from experiments.running.jobs import Job
+from lstm_jax.training.records import curve_points
 
 
-def record(trial, after, first=None, phase="solved", cap=400_000):
+def record(trial, after, first=None, phase="solved", cap=313_900):
     solved = phase == "solved"
     points = curve_points(cap)
     return {

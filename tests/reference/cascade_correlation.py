@@ -39,7 +39,7 @@ def f(net: float) -> float:
 
 
 def hidden(units: list[Array], inputs: Array) -> Array:
-    """What every hidden unit hears and says: bias, inputs, units `(L, 1 + I + units)`."""
+    """What every hidden unit receives and puts out: bias, inputs, units `(L, 1 + I + units)`."""
     rows, past = [], [0.0] * len(units)
     for x in inputs:
         row = [1.0, *x]

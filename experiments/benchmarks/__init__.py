@@ -1,0 +1,1 @@
+"""Speed and memory, ours beside other programs; gradients against files."""

@@ -1,0 +1,60 @@
+"""Commands that measure the library itself: gradients and speed."""
+
+from experiments.cli.common import Files, tell
+from experiments.common.errors import UserError
+from experiments.common.files import shown
+from experiments.common.numbers import check_numbers
+
+
+def check(files: Files, /, json: bool = False) -> int:
+    """Compare every form of the gradient, in double precision, with gradients in files.
+
+    Args:
+      files: JSON with the keys nin, blocks, block_size, nout, cell_bias, gate_bias,
+        out_bias, forget, gradient (truncated or full), L, weights, inputs, targets,
+        error_mask, gradient_dE_dw.
+      json: as JSON.
+    """
+    from experiments.benchmarks import gradient_files
+
+    if not files:
+        raise UserError("name a file with a gradient to check")
+    found = {shown(path): gradient_files.deviations(path) for path in files}
+    tell(json, lambda: gradient_files.as_json(found), lambda: gradient_files.words(found))
+    return 0 if gradient_files.agree(found) else 1
+
+
+def bench(
+    lanes: tuple[int, ...] = (1, 10, 32),
+    seconds: float = 2.0,
+    peers: bool = False,
+    rivals: bool = False,
+    accelerator: bool = False,
+    json: bool = False,
+) -> int:
+    """Time the trials of row 4-100, or the methods that it is compared with.
+
+    Args:
+      lanes: numbers of trials side by side.
+      seconds: how long each is timed.
+      peers: time the nets of other libraries too, where they are installed.
+      rivals: time the rivals of Tables 1 and 2 instead, in 16 lanes, beside plain loops; and
+        what RTRL costs by units and by weights, what memory gradients take by steps.
+      accelerator: time, instead, one block of so many lanes under every rule on the device
+        that JAX takes, and what memory it needs; for 1000 lanes and more.
+      json: as JSON.
+    """
+    check_numbers(seconds=seconds, lanes=lanes)
+    if rivals + peers + accelerator > 1:
+        raise UserError("--peers, --rivals and --accelerator are separate; give one of them")
+    from experiments.benchmarks import accelerator as accelerators
+    from experiments.benchmarks import rival_speed, speed_tables, trial_speed
+
+    if accelerator:
+        wide = accelerators.bench(tuple(lanes), seconds)
+        return tell(json, lambda: wide, lambda: [speed_tables.accelerator_table(wide)])
+    if rivals:
+        compared = rival_speed.bench(seconds)
+        return tell(json, lambda: compared, lambda: [speed_tables.rivals_table(compared)])
+    found = trial_speed.bench(tuple(lanes), seconds, peers)
+    return tell(json, lambda: found, lambda: [speed_tables.table(found)])

@@ -1,0 +1,166 @@
+"""Commands about rows of the tables: what there is, training, report, figures."""
+
+import os
+import shutil
+import sys
+from typing import Literal
+
+from experiments.cli.common import (
+    Count,
+    Folder,
+    Name,
+    Row,
+    Rows,
+    Seconds,
+    home,
+    one_form,
+    print_report,
+    tell,
+)
+from experiments.common.errors import UserError
+from experiments.common.files import HERE, read_text, shown, write_text
+from experiments.common.numbers import check_numbers
+from experiments.paper import select
+from experiments.running.jobs import Job
+
+
+def list_rows(json: bool = False) -> int:
+    """Show the rows of the paper's tables and the readings that each is offered.
+
+    Args:
+      json: as JSON, with all settings.
+    """
+    from experiments.reporting import listing
+
+    return tell(json, listing.as_json, listing.as_terminal)
+
+
+def run(
+    rows: Rows,
+    /,
+    trials: Count = None,
+    seed: int = 0,
+    reading: Name = None,
+    lanes: int | None = None,
+    devices: int = 1,
+    budget: Seconds = None,
+    folder: Folder = None,
+    workers: Count = None,
+) -> int:
+    """Train rows of the paper's tables. A run started again goes on where it was.
+
+    Args:
+      rows: names of rows; or, under the readings that solve each, numbers of tables,
+        experiments such as 2c, all LSTM rows (all), all others (rivals).
+      trials: how many trials; by default as many as the paper.
+      seed: of all randomness.
+      reading: literal (the default for rows named), another one, changes joined by + such as
+        direct+no-slope, or all that are offered by a name of their own.
+      lanes: trials side by side on a device; by default 16, or 32 for more than 16 trials.
+      devices: split the CPU into so many devices, or use so many accelerators.
+      budget: seconds for each row, after which it is put down to be taken up again.
+      folder: where results/ and runs/ are kept, by default experiments/.
+      workers: rows at the same time; by default as many as there are processors.
+    """
+    check_numbers(
+        trials=trials, seed=seed, lanes=lanes, devices=devices, budget=budget, workers=workers
+    )
+    todo = [
+        Job(row, read, trials or row.trials, seed, lanes or 0, devices)
+        for row, read in select.choose(rows, reading)
+    ]
+    from experiments.running.workers import run_apart, run_here
+
+    workers = min(workers or os.cpu_count() or 1, len(todo))
+    if workers == 1:
+        return run_here(todo, home(folder), budget)
+    return run_apart(todo, workers, home(folder), budget)
+
+
+def report(
+    rows: Rows = (),
+    /,
+    table: Count = None,
+    format: Literal["terminal", "markdown", "csv"] = "terminal",
+    json: bool = False,
+    ran: bool = False,
+    folder: Folder = None,
+    into: Folder = None,
+) -> int:
+    """Print what was measured beside what the paper says; reads result files only.
+
+    Args:
+      rows: rows, tables and groups as `run` takes them; by default all.
+      table: a table of the paper, or one of ours, 0 and 10; by default all.
+      format: how to print it.
+      json: as JSON.
+      ran: only what was run.
+      folder: where results/ is kept, by default experiments/.
+      into: a Markdown file whose report, between two comments, is to be brought up to date.
+    """
+    from experiments.reporting import report as reports
+    from experiments.running import results
+
+    one_form(json, format=format != "terminal", into=into is not None)
+    if into is not None and format != "terminal":
+        raise UserError("--into writes Markdown; leave out --format")
+    if table is not None and table not in reports.TITLES:
+        raise UserError(f"there is no table {table}; give one of 0 to 10")
+    chosen = select.find_rows(rows) if rows else None
+    here = results.folder_of(home(folder))
+    found = results.read_all(here)
+    for stranger in reports.strangers(found):
+        print(stranger, file=sys.stderr)
+    listed = reports.lines(found, table, chosen, ran)
+    if not any(line["trials"] for line in listed) and (ran or into is not None):
+        raise UserError(f"{shown(here)} has no result of these rows; `run` them, or give --folder")
+    if json:
+        return tell(True, lambda: listed)
+    if into is not None:
+        write_text(into, reports.put_into(read_text(into), listed))
+        return 0
+    if format == "terminal":
+        print_report(listed)
+        print(reports.NOTE)
+        return 0
+    print({"markdown": reports.as_markdown, "csv": reports.as_csv}[format](listed))
+    return 0
+
+
+def figure(row: Row, /, reading: str = "literal", folder: Folder = None, out: Folder = None) -> int:
+    """Draw the learning curves of a result, its sequences to success, a trained net at work.
+
+    Args:
+      row: name of a row.
+      reading: name of a reading.
+      folder: where results/ is kept, by default experiments/.
+      out: where the figures go, by default runs/figures/ beside results/.
+    """
+    found = select.find_row(row)
+    read = select.find_reading(found, reading)
+    from experiments.reporting import figures
+
+    source = figures.source_of(home(folder), found, read)
+    for path in figures.draw(found, read, source, out or home(folder) / "runs" / "figures"):
+        print(shown(path))
+    return 0
+
+
+def demo() -> int:
+    """Train row 6a of Table 9 at the paper's 20 trials and print it beside the paper's row."""
+    from experiments.reporting import figures
+    from experiments.reporting import report as reports
+    from experiments.running import results
+    from experiments.running.workers import run_here
+
+    folder = HERE / "runs" / "demo"
+    row = select.find_row("6a")
+    job = Job(row, select.find_reading(row, "literal"), row.trials)
+    source = folder / "results" / f"{job.name}.json"
+    if source.exists():  # complete: train it anew
+        shutil.rmtree(folder)
+    print(f"training {row.trials} nets on row {row.name}, {row.title}: about a minute", flush=True)
+    run_here([job], folder, None)
+    print_report([reports.line(row, job.reading, results.read(source))])
+    print("figures:", *map(shown, figures.draw(row, job.reading, source, folder)))
+    return 0

@@ -1,0 +1,1 @@
+"""What every room needs: errors in one line, files, intervals, where figures come from."""

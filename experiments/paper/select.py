@@ -1,0 +1,101 @@
+"""Rows and readings by the names that a person gives them."""
+
+from collections.abc import Iterable, Sequence
+
+from experiments.common.errors import UserError, unknown
+from experiments.paper.changes import BY_NAME, offered
+from experiments.paper.readings import LITERAL, READINGS, Reading, combine, readings, solving
+from experiments.paper.row import Row
+from experiments.paper.tables import ROWS
+
+
+def find_row(name: str) -> Row:
+    """The row with a name."""
+    if name not in ROWS:
+        raise unknown("row", name, ROWS)
+    return ROWS[name]
+
+
+def find_rows(names: Sequence[str]) -> list[Row]:
+    """Rows by their names or in groups, in the order of the paper.
+
+    Groups are tables (a number alone: 4 is Table 4, and experiment 4 is Table 7),
+    experiments (2c), `all` for the paper's LSTM rows, `rivals` for all others, and `limits`
+    for tasks that it talks about.
+    """
+    if not names:
+        raise UserError("name a row (`python -m experiments list` shows them), or all")
+    known = {text for row in ROWS.values() for text in _words(row)}
+    for name in names:
+        if name not in known:
+            raise unknown("row", name, dict.fromkeys(["all", "rivals", *ROWS]))
+    return [row for row in ROWS.values() if _words(row) & set(names)]
+
+
+def _words(row: Row) -> set[str]:
+    experiment = set() if row.experiment.isdigit() else {row.experiment}
+    group = "rivals" if row.rival else "all"
+    return {row.name, str(row.table), row.experiment if row.table == 10 else group} | experiment
+
+
+def find_reading(row: Row, name: str) -> Reading:
+    """The reading with a name, or of changes joined by +, if it is offered for the row.
+
+    Raises:
+      UserError: it is not.
+
+    Example:
+      >>> find_reading(ROWS["4-100"], "Y").changes
+      ('gate-biases', 'tangent-output')
+      >>> find_reading(ROWS["4-100"], "no-slope+half-rate").name
+      'half-rate+no-slope'
+    """
+    named = readings(row)
+    if name in named:
+        return named[name]
+    changes = tuple(name.split("+"))
+    if not set(changes) & set(BY_NAME):  # not meant as a sum of changes
+        raise UserError(
+            f"row {row.name} has no reading {name!r}; it is offered {', '.join(named)}"
+            + (f", and sums of the changes {', '.join(offered(row))}" if offered(row) else "")
+        )
+    return combine(row, changes)
+
+
+def listed_readings(row: Row, names: Iterable[str]) -> list[Reading]:
+    """The readings that have names of their own, then those others that are named."""
+    return list((readings(row) | {name: find_reading(row, name) for name in names}).values())
+
+
+def is_offered(row: Row, name: str) -> bool:
+    """Whether a row has a reading of this name, or is offered the changes that it names."""
+    try:
+        find_reading(row, name)
+    except UserError:
+        return False
+    return True
+
+
+def choose(names: Sequence[str], reading: str | None) -> list[tuple[Row, Reading]]:
+    """Rows and readings asked for, in the order of the paper.
+
+    Args:
+      names: as `find_rows` takes them.
+      reading: a name, or names of changes joined by +; "all" for every reading that has a name
+        and is offered; None for the literal one of rows named, and for the one that solves it
+        of every other row.
+    """
+    known = dict.fromkeys(r.name for r in (LITERAL, *READINGS))
+    alone = not set(names) & set(ROWS)
+    if alone and reading not in (None, "all", *known) and not set(reading.split("+")) <= {*BY_NAME}:
+        raise unknown("reading", reading, [*known, *BY_NAME])
+    pairs = []
+    for row in find_rows(names):
+        named = row.name in names
+        if reading == "all":
+            pairs += [(row, r) for r in readings(row).values()]
+        elif reading is None:
+            pairs.append((row, LITERAL if named else solving(row)))
+        elif named or is_offered(row, reading):
+            pairs.append((row, find_reading(row, reading)))
+    return pairs

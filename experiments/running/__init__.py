@@ -1,0 +1,1 @@
+"""Training the trials of a row, and keeping what was found."""

@@ -1,0 +1,1 @@
+"""Questions beyond the tables: grids, readings, claims."""

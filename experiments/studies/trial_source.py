@@ -1,0 +1,83 @@
+"""Where claims get their trials from: results that are there, or else training."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from experiments.common.errors import UserError
+from experiments.paper import select
+from experiments.running import results
+from experiments.running.jobs import Job
+from experiments.running.workers import run_here
+from experiments.studies import sweep as sweeps
+
+
+class Group(NamedTuple):
+    """The trials of one row under one reading.
+
+    Attributes:
+      solved: sequences to success of those that succeeded, in rising order.
+      trials: how many there are.
+      cap: sequences at which a trial has failed.
+    """
+
+    solved: list[int]
+    trials: int
+    cap: int
+
+    def __str__(self) -> str:
+        mean = f", mean {sum(self.solved) / len(self.solved):,.0f}" if self.solved else ""
+        return f"{len(self.solved)} of {self.trials}{mean}"
+
+
+def _unfinished(what: str) -> UserError:
+    """The error for a budget that was too small."""
+    return UserError(f"the time for {what} was over; run it again to go on")
+
+
+class TrialSource:
+    """A results folder, and the means to fill it.
+
+    Args:
+      folder: holds `results/` and `runs/`.
+      budget_s: seconds for each job, or None.
+    """
+
+    def __init__(self, folder: Path, budget_s: float | None = None):
+        self.folder, self._budget = folder, budget_s
+
+    def compare(self, row: str, *readings: str, trials: int | None = None) -> dict[str, Group]:
+        """The groups of one row by reading, trained if they have no result yet.
+
+        Args:
+          row: its name.
+          readings: their names.
+          trials: how many, apart from the results of the tables; None for those.
+
+        Raises:
+          UserError: the budget ended first.
+        """
+        return {reading: self._group(row, reading, trials) for reading in readings}
+
+    def _group(self, name: str, reading: str, trials: int | None) -> Group:
+        row = select.find_row(name)
+        read = select.find_reading(row, reading)
+        job = Job(row, read, trials or row.trials)
+        home = self.folder / "runs" / f"claims-{trials}" if trials else self.folder
+        path = home / "results" / f"{job.name}.json"
+        if not path.exists():
+            run_here([job], home, self._budget)
+        if not path.exists():
+            raise _unfinished(job.name)
+        found = results.read(path)
+        solved = sorted(results.solved_after(found["records"]))
+        return Group(solved, found["trials"], read.read(row).evaluation.cap)
+
+    def sweep(self, name: str, reading: str, grid: sweeps.Grid, trials: int = 10) -> Sequence[Any]:
+        """The points of a grid, `sweep.run`'s."""
+        row = select.find_row(name)
+        job = Job(row, select.find_reading(row, reading), trials, lanes=32)
+        points = sweeps.run_shown(job, grid, self.folder, self._budget)["points"]
+        if any(point["over"] < trials for point in points):
+            raise _unfinished(f"the sweep of {job.name}")
+        return points

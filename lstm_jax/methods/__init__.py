@@ -1,0 +1,1 @@
+"""Learners that are more than a gradient rule: guessing, chunking, growing."""

@@ -1,0 +1,1 @@
+"""Cells put together and run through time: the only scans over time."""

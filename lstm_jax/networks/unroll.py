@@ -1,0 +1,135 @@
+"""A cell run through time; the only place that scans over it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from lstm_jax.ops.fit import living_inputs, living_steps
+from lstm_jax.ops.lanes import at_step, tree_where
+from lstm_jax.ops.linear import is_symbol
+from lstm_jax.types import Array, Cell, Key, Net, Params, Sequence, State
+
+
+def lanes_of(inputs: Array) -> tuple[int, ...]:
+    """The lanes of a sequence's inputs: `(time, units, *lanes)` or `(time, *lanes)` symbols."""
+    return inputs.shape[1:] if is_symbol(inputs) else inputs.shape[2:]
+
+
+def initial_state(cell: Cell, params: Params, lanes: tuple[int, ...] = ()) -> State:
+    """The state before the first step, in the float type of the parameters."""
+    leaves = jax.tree.leaves(params)
+    return cell.initial_state(lanes, jnp.result_type(*leaves) if leaves else None)
+
+
+def unroll(
+    cell: Cell, params: Params, inputs: Array, state: State = None, length: Array | None = None
+) -> tuple[State, Array]:
+    """Run a cell over a sequence.
+
+    Args:
+      cell: any cell.
+      params: its parameters, shared by all lanes or one set a lane.
+      inputs: `(time, inputs, *lanes)`, or `(time, *lanes)` symbols.
+      state: where to begin; None for the cell's own initial state. Give back the state that
+        an earlier call returned to go on with the same sequence.
+      length: `(*lanes)` living steps, padding on the right. None if all steps live.
+
+    Returns:
+      The state after the last living step, and outputs `(time, outputs, *lanes)`, zero
+      from `length` on. A sequence of length 0 returns the state it began with. What the
+      inputs are behind the end does not matter, to derivatives neither.
+    """
+    if state is None:
+        state = initial_state(cell, params, lanes_of(inputs))
+    if length is None:
+        return lax.scan(lambda state, x: cell.step(params, state, x), state, inputs)
+    length = jnp.asarray(length)
+
+    def body(state_tm1, step):
+        alive, x = step
+        state_t, y = cell.step(params, state_tm1, x)
+        return tree_where(alive, state_t, state_tm1), tree_where(alive, y, jnp.zeros_like(y))
+
+    return lax.scan(body, state, (living_steps(len(inputs), length), living_inputs(inputs, length)))
+
+
+def record(
+    cell: Cell,
+    params: Params,
+    inputs: Array,
+    probe: Callable[[Params, State, Array], Any],
+    length: Array | None = None,
+) -> Any:
+    """What `probe(params, state_tm1, x)` sees at every step, stacked along time.
+
+    With a length, inputs are 0 and the state stays as it was behind the end.
+
+    Example:
+      >>> from functools import partial
+      >>> from lstm_jax.cells.memory_block import gates, memory_block
+      >>> from lstm_jax.cells.topology import Topology
+      >>> cell = memory_block(topology := Topology(inputs=1, blocks=(1,)))
+      >>> params = cell.init(jax.random.key(0))
+      >>> record(cell, params, jnp.ones((5, 1)), partial(gates, topology)).input_gate.shape
+      (5, 1)
+    """
+    lanes = lanes_of(inputs)
+    length = jnp.full(lanes, len(inputs), jnp.int32) if length is None else jnp.asarray(length)
+
+    def body(state, step):
+        alive, x = step
+        after = tree_where(alive, cell.step(params, state, x)[0], state)
+        return after, probe(params, state, x)
+
+    steps = living_steps(len(inputs), length), living_inputs(inputs, length)
+    return lax.scan(body, initial_state(cell, params, lanes), steps)[1]
+
+
+def net_of(cell: Cell) -> Net:
+    """A cell as a map of whole sequences: it is unrolled over them.
+
+    Example:
+      >>> from lstm_jax.cells.simple import elman
+      >>> net = net_of(elman(inputs=2, hidden=3))
+      >>> net.apply(net.init(jax.random.key(0)), jnp.ones((5, 2)), jnp.array(5), None).shape
+      (5, 3)
+    """
+
+    def apply(params: Params, inputs: Array, length: Array, key: Key | None = None, /) -> Array:
+        return unroll(cell, params, inputs, length=length)[1]
+
+    return Net(cell.init, apply, cell.inputs, cell.outputs)
+
+
+def as_net(net: Cell | Net) -> Net:
+    """A net as it is, or a cell as a net: the only place that asks which of the two it is."""
+    return net_of(net) if isinstance(net, Cell) else net
+
+
+def at_targets(outputs: Array, sequence: Sequence) -> Array:
+    """Outputs beside the targets: all of them, or those of the last living step."""
+    if sequence.targets_at != "end":
+        return outputs
+    return at_step(outputs, sequence.length - 1)[None]
+
+
+def predict(net: Cell | Net, params: Params, sequence: Sequence, key: Key | None = None) -> Array:
+    """Outputs of a net beside the targets of a sequence; without a key it does not draw.
+
+    Returns:
+      `(target_time, outputs, *lanes)`.
+
+    Raises:
+      ValueError: the net's outputs do not stand beside the targets.
+    """
+    outputs = as_net(net).apply(params, sequence.inputs, sequence.length, key)
+    outputs = at_targets(outputs, sequence)
+    if outputs.shape != jnp.shape(sequence.targets):
+        raise ValueError(
+            f"outputs: expected shape {jnp.shape(sequence.targets)}, that of the targets, got "
+            f"{outputs.shape}; see targets_at of Sequence"
+        )
+    return outputs

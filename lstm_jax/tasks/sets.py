@@ -1,0 +1,103 @@
+"""Fixed sets of sequences: a training set gone through in order, and one to be tested with."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lstm_jax.ops import random_words
+from lstm_jax.types import Array, Key, Sequence, Task
+
+
+def set_pairs(training: Sequence, test: Sequence, pair: Array | int = 0, *, inputs: int) -> Task:
+    """A training set gone through in order, epoch after epoch, and a test set.
+
+    Args:
+      training: training sets with the pairs in front and the sequences last, `(pairs, ..., n)`,
+        `jax.vmap(reber_sets)(keys)[0]` say.
+      test: test sets likewise.
+      pair: which of the pairs; may be traced, so that trials in lanes have pairs of their own.
+      inputs: number of input units, or of symbols.
+
+    Returns:
+      A task whose `training_set` of index i is training sequence i modulo n, in the same
+      order in every epoch, and whose
+      `evaluation_set` of index i is test sequence i; `sample` draws from the training set.
+      The time axis is cut to the longest sequence, so that the sets must be concrete.
+
+    Raises:
+      ValueError: sets that are not stacked so, or of different sizes or kinds.
+
+    Example:
+      >>> from lstm_jax.tasks.reber import reber_sets, spell
+      >>> pairs = jax.vmap(reber_sets)(jax.random.split(jax.random.key(0), 3))
+      >>> task = set_pairs(*pairs, pair=2, inputs=7)
+      >>> (
+      ...     task.training_size,
+      ...     spell(task.training_set(None, 256 + 3)),
+      ...     spell(task.training_set(None, 3)),
+      ... )
+      (256, 'BTBTSSSSXXVPXTTTTTVVETE', 'BTBTSSSSXXVPXTTTTTVVETE')
+    """
+    at, number = side_by_side(training, test)
+
+    def sample(key: Key) -> Sequence:
+        return at(pair, random_words.uniform_int(random_words.random_words(key, 1)[0], number))
+
+    first = jax.eval_shape(at, 0, 0)
+    return Task(
+        sample,
+        inputs=inputs,
+        outputs=first.targets.shape[1],
+        steps=len(first.inputs),
+        evaluation_set=lambda i: at(pair, number + i),
+        training_set=lambda key, i: at(pair, i % number),
+        training_size=number,
+    )
+
+
+def side_by_side(training: Sequence, test: Sequence) -> tuple[Any, int]:
+    """Both sets of every pair as one: the test set behind the training set.
+
+    Args:
+      training: `(pairs, ..., n)`.
+      test: likewise.
+
+    Returns:
+      `(pair, index) -> Sequence`, and n.
+
+    Raises:
+      ValueError: sets that are not stacked so, or of different sizes or kinds.
+    """
+    shapes = [jax.tree.map(jnp.shape, sets) for sets in (training, test)]
+    if jnp.ndim(training.length) != 2 or shapes[0] != shapes[1]:
+        raise ValueError(
+            "expected pairs of sets, the pairs in front and the sequences last, lengths (pairs, n) "
+            f"and all else alike in both, got {_told(training)} and {_told(test)}; write for "
+            "example from_pairs(*jax.vmap(reber_sets)(keys))"
+        )
+    number = training.length.shape[1]
+    steps = max(int(np.asarray(sets.length).max()) for sets in (training, test))
+
+    def rows(*leaves: Array) -> np.ndarray:  # one sequence one piece of memory
+        return np.moveaxis(np.concatenate(leaves, axis=-1), -1, 1)
+
+    both = jax.tree.map(rows, training, test)
+    timed = ["inputs"] + ["targets", "goals", "mask"] * (both.targets_at == "steps")
+    both = both.replace(**{name: getattr(both, name)[:, :, :steps] for name in timed})
+
+    def at(pair: Array | int, index: Array | int) -> Sequence:
+        return jax.tree.map(lambda leaf: _default_float(jnp.asarray(leaf)[pair, index]), both)
+
+    return at, number
+
+
+def _default_float(leaf: Array) -> Array:
+    """Reals in the precision of the moment, whatever it was when the sets were made."""
+    return leaf.astype(float) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
+
+
+def _told(sets: Sequence) -> str:
+    shapes = {name: jnp.shape(getattr(sets, name)) for name in ("length", "inputs", "targets")}
+    return f"{shapes} with targets_at={sets.targets_at!r}"

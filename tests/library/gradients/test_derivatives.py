@@ -1,0 +1,56 @@
+"""A rule's loss is a number to look at; its gradient is an array like others, with derivatives."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from lstm_jax.losses import squared_error
+from tests.support.bridge import real
+from tests.support.rules import NET, RULES, sequence, weights
+
+REFUSAL = r"a gradient rule's loss was differentiated .* read \.grads of what the rule returns"
+every = pytest.mark.parametrize("name", RULES)
+# those that go forward loop until the longest lane ends, which a compiled program does not know,
+# and JAX has no reverse mode through such a loop
+GOING_FORWARD = {"rtrl", "forward_traces"}
+
+
+def scaled(name: str):
+    """A rule's loss, and one number made of its gradient, of weights times a number."""
+    params, given = jax.tree.map(real, (weights(), sequence()))
+    rule = RULES[name](NET, squared_error)
+
+    def found(scale):
+        return rule(jax.tree.map(lambda w: scale * w, params), given)
+
+    def of_grads(scale):
+        leaves = jax.tree.leaves(found(scale).grads)
+        return sum(jnp.sum(jnp.cos(leaf)) for leaf in leaves)
+
+    return lambda scale: found(scale).loss, of_grads
+
+
+@every
+def test_the_loss_has_no_derivative(name):
+    loss, _ = scaled(name)
+    slope = jax.grad(loss)
+    for wrong in (slope, jax.jacrev(loss), jax.jit(slope), jax.value_and_grad(loss)):
+        with pytest.raises(TypeError, match=REFUSAL) as refusal:
+            wrong(1.0)
+        assert "\n" not in str(refusal.value)
+    with pytest.raises(TypeError, match=REFUSAL):
+        jax.vmap(slope)(jnp.ones(2))
+    assert np.isnan(jax.jit(jax.jacfwd(loss))(1.0)) and jnp.isfinite(jax.jit(loss)(1.0))
+
+
+@every
+def test_the_gradient_has_one_forwards_and_backwards(name, x64):
+    _, of_grads = scaled(name)
+    slope = (jax.jit(of_grads)(1 + 1e-5) - jax.jit(of_grads)(1 - 1e-5)) / 2e-5
+    forward = jax.jit(jax.vmap(jax.jacfwd(of_grads)))(jnp.array([1.0, 1.1]))
+    np.testing.assert_allclose(forward[0], slope, rtol=1e-6)
+    assert abs(forward[1] - slope) > 1e-4  # control
+    backward = jax.jacrev(of_grads)
+    backward = backward if name in GOING_FORWARD else jax.jit(backward)
+    np.testing.assert_allclose(backward(1.0), forward[0], rtol=1e-9)

@@ -178,8 +178,8 @@ def _pulls(task: str, cell: str, values: Array, weight: Array) -> tuple[Array, A
     first, last = np.eye(STEPS)[[0, -1]]
     counts = first if task == "input" else last
     content = jnp.repeat(values[:, :1], STEPS, axis=1)
-    wanted = content if task == "input" else content * last
-    given = values if task == "input" else values * first
+    wanted = content if task == "input" else content * last[None]
+    given = values if task == "input" else values * first[None]
     net, params = _net(task, cell, weight)
 
     def of_sequence(given, wanted):

@@ -79,7 +79,8 @@ def cascade(inputs: int, units: int) -> Cell:
         y = []
         for u in range(units):
             y.append(squash(net[u]))
-            net = net + along_lanes(params.from_units[:, u], net) * y[u]  # younger units hear it
+            # younger units receive it at the same step
+            net = net + along_lanes(params.from_units[:, u], net) * y[u][None]
         return CascadeState(jnp.stack(y)), jnp.stack(y)
 
     return Cell(

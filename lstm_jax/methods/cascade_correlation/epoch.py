@@ -146,7 +146,8 @@ def _step_outputs(
 ) -> tuple[Array, LearnerState]:
     """Whether the outputs have learned enough, and the state after a step of theirs."""
     schedule, into, memory = options.outputs, _into_outputs(state.params), state.memory
-    rule = quickprop(schedule.epsilon / seen.cases, mu=schedule.mu, decay=schedule.decay)
+    epsilon = schedule.epsilon / seen.cases.astype(seen.error.dtype)
+    rule = quickprop(epsilon, mu=schedule.mu, decay=schedule.decay)
     slopes: Any = output_slopes(state.params, strings, seen)
     steps, output_memory = rule.update(slopes, memory.output_memory, into)
     progress, over = advance(schedule, memory.progress, seen.error)
@@ -184,9 +185,8 @@ def _train_candidates(
     best = jnp.argmax(scores)
     progress, over = advance(schedule, memory.progress, scores[best])
     sources = 1 + params.cell.from_inputs.shape[1] + memory.units
-    rule = quickprop(
-        schedule.epsilon / (seen.cases * sources), mu=schedule.mu, decay=schedule.decay
-    )
+    epsilon = schedule.epsilon / (seen.cases * sources).astype(seen.error.dtype)
+    rule = quickprop(epsilon, mu=schedule.mu, decay=schedule.decay)
     steps, candidate_memory = rule.update(slopes, memory.candidate_memory, memory.candidates)
     memory = memory._replace(epochs=memory.epochs.at[CANDIDATES].add(1))
     climbed = memory._replace(

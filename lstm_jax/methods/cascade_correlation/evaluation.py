@@ -44,7 +44,7 @@ def evaluate(params: Readout, strings: Sequence) -> Evaluation:
     hidden = cascade(inputs, units)
     values = jnp.moveaxis(unroll(hidden, params.cell, strings.inputs)[1], 1, 0)
     outputs = logistic(_net_outputs(params, strings, values))
-    error = jnp.where(strings.mask, outputs - jnp.moveaxis(strings.targets, 1, 0), 0)
+    error = jnp.where(strings.mask[None], outputs - jnp.moveaxis(strings.targets, 1, 0), 0)
     return Evaluation(
         outputs=jnp.moveaxis(outputs, 1, 0),
         error=jnp.sum(error**2),
@@ -128,8 +128,8 @@ def covariances(values: Array, residual: Array, mask: Array) -> Array:
       >>> covariances(values, residual, jnp.ones((1, 2), bool)).tolist()
       [[0.25, -0.25]]
     """
-    mean = residual.sum(axis=(1, 2), keepdims=True) / mask.sum()
-    centred = jnp.where(mask, residual - mean, 0)  # the mean of v times this sums up to 0
+    mean = residual.sum(axis=(1, 2), keepdims=True) / mask.sum(dtype=residual.dtype)
+    centred = jnp.where(mask[None], residual - mean, 0)  # the mean of v times this sums up to 0
     size = jnp.sum(residual**2)
     products = jnp.einsum("utn,ktn->uk", values, centred, precision=precision_of_products())
     return products / jnp.where(size > 0, size, 1)

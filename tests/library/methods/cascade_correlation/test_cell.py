@@ -82,7 +82,7 @@ def test_units_alone_are_a_cascade_without_its_connections(x64):
     params = weights()
     alike = params._replace(from_units=jnp.zeros((UNITS, UNITS)))
     inputs = sequence(vectors=True).inputs
-    net = jnp.einsum("ui,tin->tun", params.from_inputs, inputs) + params.bias[:, None]
+    net = jnp.einsum("ui,tin->tun", params.from_inputs, inputs) + params.bias[None, :, None]
     values = unroll(self_recurrent_units(UNITS), params.from_itself, net)[1]
     assert_close(values, run(alike, inputs), 1e-14)
     with pytest.raises(AssertionError):

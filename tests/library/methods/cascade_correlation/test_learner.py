@@ -283,8 +283,9 @@ def test_what_does_not_fit_is_refused():
     make_trial(lambda settings: config).init(KEY)  # control
     sets = paired(sequence())
     refused(config._replace(net=readout(elman(SYMBOLS, 2), SYMBOLS)), "expected cascade_net")
-    for batch in (None, 2, 8):
-        refused(config._replace(batch=batch), f"training set, 4, got {batch}")
+    for batch in (None, 2, 8):  # with an evaluation set that would go in such batches
+        sized = config._replace(batch=batch, stop=both_sets_right(4, 8))
+        refused(sized, f"training set, 4, got {batch}")
     drawn = config.task._replace(training_set=None, training_size=0)
     stop = config.stop._replace(epoch=0)
     refused(config._replace(task=drawn, stop=stop), "lacks .*set_pairs")

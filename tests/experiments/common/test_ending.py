@@ -48,7 +48,7 @@ def test_control_a_deaf_process_that_has_a_handler_only():
             process.wait(5)
 
 
-@pytest.mark.parametrize("module", ["jax", "optax", "experiments.workers"])
+@pytest.mark.parametrize("module", ["jax", "optax", "experiments.running.workers"])
 def test_a_signal_ends_a_process_that_still_imports(tmp_path, module):
     command = ["run", "6a", "--workers", "1", "--folder", str(tmp_path)]
     code, err = after_its_first_line(ANNOUNCING.format(module=module), *command)

@@ -88,7 +88,7 @@ def test_guesses_are_made_in_lanes():
     after = jax.jit(made.advance)(begun, 40)
     assert all(float(jnp.abs(leaf).max()) > 50 for leaf in jax.tree.leaves(after.params.cell))
     alone = jax.device_get(jax.tree.map(lambda leaf: leaf[..., 0], after))
-    assert made.details(alone)["guesses"] > 1
+    assert made.summary(alone)["guesses"] > 1
 
 
 def test_cascade_correlation_learns_the_sets_of_the_trial():
@@ -96,7 +96,7 @@ def test_cascade_correlation_learns_the_sets_of_the_trial():
     made = trial(row)
     begun = made.init(jax.random.key(0), settings(row))
     after = jax.jit(made.advance)(begun, 2)
-    assert int(after.sequences) == 512 and made.details(after)["units"] == 0
+    assert int(after.sequences) == 512 and made.summary(after)["units"] == 0
     assert not np.array_equal(begun.params.from_inputs, after.params.from_inputs)
 
 

@@ -51,7 +51,7 @@ lock: $(STAMP)  ## resolve requirements.lock again (ARGS=--upgrade for newer ver
 	$(PY) -m pip install -q uv
 	$(PY) -m uv pip compile pyproject.toml \
 	  --group build --group dev --group experiments \
-	  --universal --python-version 3.11 --fork-strategy fewest --generate-hashes --no-header \
+	  --no-strip-extras --universal --python-version 3.11 --fork-strategy fewest --generate-hashes --no-header \
 	  -q -o requirements.lock $(ARGS)
 
 ifneq ($(HEALTHY),yes)  # its interpreter has gone: make it anew

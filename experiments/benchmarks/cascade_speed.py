@@ -89,7 +89,8 @@ def _halfway(state: TrialState, key: Key) -> TrialState:
         return jnp.where(jnp.arange(most).reshape(-1, *[1] * (rows.ndim - 1)) < half, rows, 0)
 
     cell = jax.tree.map(there, draw(for_units, most))
-    cell = cell._replace(from_units=cell.from_units * jnp.tri(most, k=-1, dtype=cell.from_units.dtype))
+    before = jnp.tri(most, k=-1, dtype=cell.from_units.dtype)
+    cell = cell._replace(from_units=cell.from_units * before)
     memory = memory._replace(
         candidates=draw(for_pool, len(memory.candidates.bias)),
         progress=memory.progress._replace(quit=jnp.full_like(memory.progress.quit, NEVER)),

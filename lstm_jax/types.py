@@ -262,7 +262,10 @@ class LossAndGrads(NamedTuple, Generic[P]):
         cut, the true one), so taking it is refused. The gradient is in `grads`.
       outputs: `(target_time, outputs, *lanes)`, beside the targets of the sequence; steps
         behind the end mean nothing.
-      grads: shaped like the parameters; the sum over the lanes where they are shared.
+      grads: shaped like the parameters; the sum over the lanes where they are shared. They can
+        be differentiated; of a rule that holds activations constant (a window, a cut) JAX's
+        derivative holds them constant, too. Through `rtrl` and `forward_traces`, which loop
+        until the longest lane ends, forward mode compiles and reverse mode runs eagerly only.
     """
 
     loss: Array

@@ -6,7 +6,6 @@ written for one lane and lifted.
 """
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -143,4 +142,4 @@ def rflo(leak: float, feedback: Callable | None) -> GradientRule:
 
 def random_feedback(units: int, outputs: int, seed: int = 0):
     weights = np.random.default_rng(seed).normal(size=(units, outputs))
-    return partial(jnp.matmul, jnp.asarray(weights))
+    return lambda signal: jnp.asarray(weights, signal.dtype) @ signal

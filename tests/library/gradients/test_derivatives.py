@@ -14,6 +14,7 @@ every = pytest.mark.parametrize("name", RULES)
 # those that go forward loop until the longest lane ends, which a compiled program does not know,
 # and JAX has no reverse mode through such a loop
 GOING_FORWARD = {"rtrl", "forward_traces"}
+EXACT = {"bptt", "rtrl"}  # the others hold activations constant, and JAX's derivative does so too
 
 
 def scaled(name: str):
@@ -49,7 +50,10 @@ def test_the_gradient_has_one_forwards_and_backwards(name, x64):
     _, of_grads = scaled(name)
     slope = (jax.jit(of_grads)(1 + 1e-5) - jax.jit(of_grads)(1 - 1e-5)) / 2e-5
     forward = jax.jit(jax.vmap(jax.jacfwd(of_grads)))(jnp.array([1.0, 1.1]))
-    np.testing.assert_allclose(forward[0], slope, rtol=1e-6)
+    if name in EXACT:
+        np.testing.assert_allclose(forward[0], slope, rtol=1e-6)
+    else:
+        assert 1e-6 < abs(forward[0] - slope) < 1e-3
     assert abs(forward[1] - slope) > 1e-4  # control
     backward = jax.jacrev(of_grads)
     backward = backward if name in GOING_FORWARD else jax.jit(backward)

@@ -184,7 +184,7 @@ def test_only_weights_that_reach_the_state_have_sensitivities():
     for p, weights in ((4, 36), (10, 144), (100, 10404)):
         net = readout(elman(p + 1, 1, bias=False), p + 1, direct=True, bias=False)
         assert numbers(jax.eval_shape(net.init, KEY)) == weights
-        assert kept(net) == 1 + (p + 1) + 1 + 1  # the unit; from inputs, itself, no bias: 0
+        assert kept(net) == 1 + (p + 1) + 1  # the unit; from inputs, itself; no bias
         assert kept(net, (5, 3)) == 15 * kept(net)
         assert kept(net._replace(net_inputs=None)) == 1 + weights  # control
 

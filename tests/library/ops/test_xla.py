@@ -5,9 +5,9 @@ import re
 import jax
 import jax.numpy as jnp
 import pytest
-from lstm_jax.methods.cascade_correlation.look import covariances
 
 from lstm_jax.analysis.vanishing import error_flow
+from lstm_jax.methods.cascade_correlation import covariances
 from tests.support.forms import RULES, SMALL, learner, problem
 
 A = jnp.ones((3, 3))

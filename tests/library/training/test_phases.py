@@ -57,7 +57,7 @@ def scripted(stop: Stop, cap: int, test: int):
             def gradient(params, sequence, key):
                 count = params.count[0]
                 miss = jnp.where(count < script.ready, 1.0, 1 / (2 + count))
-                error = jnp.where(count == script.fails, jnp.nan, miss)
+                error = jnp.where(count == script.fails.astype(count.dtype), jnp.nan, miss)
                 grads = Counter(-jnp.ones_like(params.count), -sequence.inputs[0])
                 return LossAndGrads(error, miss[None, None], grads)
 

@@ -69,7 +69,8 @@ def test_precision_is_part_of_what_is_compiled():
     one = lanes.program_of(trial, source, 2, 1).one
     with jax.enable_x64(True):
         other = lanes.program_of(trial, lanes.source_of(KEY, RATES), 2, 1).one
-    assert one.tally.error.dtype == np.float32 and other.tally.error.dtype == np.float64
+    assert one.tally.error.total.dtype == np.float32
+    assert other.tally.error.total.dtype == np.float64
 
 
 def test_trials_that_nobody_needs_do_not_stay():

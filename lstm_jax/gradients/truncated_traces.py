@@ -36,7 +36,6 @@ from jax.interpreters.partial_eval import dce_jaxpr
 
 from lstm_jax.gradients import forward_mode
 from lstm_jax.gradients.truncated import cut, expect_diagonal, split
-from lstm_jax.networks.unroll import initial_state
 from lstm_jax.ops.lanes import tree_where
 from lstm_jax.types import Array, Cell, Key, Loss, NetInputs, Params, State
 
@@ -169,10 +168,7 @@ def _no_traces(net: Cell, params: Params, state: State, key: Key | None) -> Trac
         raise ValueError(
             f"forward_traces needs a carousel of one array, got {len(leaves)}; use by_definition"
         )
-    # on weights as the net draws them: those here may be the columns of a sequence alone
-    drawn = jax.eval_shape(net.init, jax.random.key(0))
-    blank = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), drawn)
-    if reads_carousel(net, blank, initial_state(net, blank)):
+    if reads_carousel(net, params, state):
         raise ValueError(
             "forward_traces needs net inputs that do not read the carousel, which they feed; let "
             "them read a copy of it in another field of the state, or use by_definition"

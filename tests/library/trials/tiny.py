@@ -82,7 +82,8 @@ def with_params(state: TrialState, params) -> TrialState:
 
 
 def _by_lane(weights):
-    return weights * (1 + 1e-6 * jnp.arange(weights.shape[-1]))
+    lanes = jnp.arange(weights.shape[-1], dtype=weights.dtype)
+    return weights * jnp.expand_dims(1 + 1e-6 * lanes, range(weights.ndim - 1))
 
 
 def _by_neighbour(weights):

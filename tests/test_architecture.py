@@ -269,7 +269,7 @@ def addresses(text: str) -> list[str]:
 def loose_pins(lock: str) -> list[str]:
     """Lines of the lock that name an address, or a requirement without version or hash."""
     entries = re.split(r"\n(?=\S)", lock.strip())
-    pinned = re.compile(r"[\w.-]+(\[[\w,.-]+\])?==\S+( ; [^\n]+)? \\\n +--hash=sha256:[0-9a-f]{64}")
+    pinned = re.compile(r"[\w.-]+(\[[\w, .-]+\])?==\S+( ; [^\n]+)? \\\n +--hash=sha256:[0-9a-f]{64}")
     return [entry for entry in entries if "://" in entry or not pinned.match(entry)]
 
 
@@ -478,7 +478,7 @@ def test_the_lock_holds_all_that_is_declared_but_the_peers():
     groups = PROJECT["dependency-groups"]
     wanted = PROJECT["project"]["dependencies"] + groups["build"] + groups["dev"]
     wanted += groups["experiments"]
-    locked = set(re.findall(r"^([\w.-]+)(?:\[[\w,.-]+\])?==", LOCK, re.MULTILINE))
+    locked = set(re.findall(r"^([\w.-]+)(?:\[[\w, .-]+\])?==", LOCK, re.MULTILINE))
     assert distributions(wanted) <= locked
     assert not distributions(groups["peers"]) & locked
 

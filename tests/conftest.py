@@ -8,14 +8,23 @@ os.environ.setdefault(
     "HYPOTHESIS_STORAGE_DIRECTORY", os.path.join(tempfile.gettempdir(), "hypothesis")
 )
 
+# most programs of the tests run once, on a net of a few units: compiling them is what costs
+os.environ.setdefault(
+    "XLA_FLAGS",
+    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+    " --xla_cpu_use_fusion_emitters=false --xla_backend_extra_options=-unroll-full-max-count=12",
+)
+
 import hypothesis
 import jax
 import pytest
 
-from lstm_jax.ops.xla import tune_cpu_loops
-
-tune_cpu_loops()
 jax.config.update("jax_num_cpu_devices", 2)
+# the workers, and the next run, take what one of them has compiled
+jax.config.update(
+    "jax_compilation_cache_dir", os.path.join(tempfile.gettempdir(), "lstm_jax-test-programs")
+)
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
 # what slips through promotion is a mistake that one sees too late; healthy code needs none
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")

@@ -269,7 +269,9 @@ def addresses(text: str) -> list[str]:
 def loose_pins(lock: str) -> list[str]:
     """Lines of the lock that name an address, or a requirement without version or hash."""
     entries = re.split(r"\n(?=\S)", lock.strip())
-    pinned = re.compile(r"[\w.-]+(\[[\w, .-]+\])?==\S+( ; [^\n]+)? \\\n +--hash=sha256:[0-9a-f]{64}")
+    pinned = re.compile(
+        r"[\w.-]+(\[[\w, .-]+\])?==\S+( ; [^\n]+)? \\\n +--hash=sha256:[0-9a-f]{64}"
+    )
     return [entry for entry in entries if "://" in entry or not pinned.match(entry)]
 
 

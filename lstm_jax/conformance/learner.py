@@ -73,10 +73,10 @@ def _init(config: TrialConfig, key: Key) -> Iterator[str]:
     if not isinstance(state, LearnerState):
         yield f"expected a LearnerState, got a {type(state).__name__}"
         return
-    if not same(config.learner.init(config, key), state, 0):
-        yield "gives another state for the same key; draw from the key alone"
     if any(jnp.issubdtype(jnp.result_type(a), jax.dtypes.prng_key) for a in jax.tree.leaves(state)):
         yield "typed keys, which a checkpoint cannot hold; keep jax.random.key_data(key)"
+    elif not same(config.learner.init(config, key), state, 0):
+        yield "gives another state for the same key; draw from the key alone"
     drawn = jax.eval_shape(config.net.init, key)
     if jax.tree.map(jnp.shape, state.params) != jax.tree.map(jnp.shape, drawn):
         yield f"params: expected {shapes(drawn)}, those of the net, got {shapes(state.params)}"

@@ -18,7 +18,7 @@ from lstm_jax.conformance.findings import (
 )
 from lstm_jax.losses import squared_error
 from lstm_jax.networks.unroll import at_targets
-from lstm_jax.ops.fit import living_steps, normalised
+from lstm_jax.ops.fit import fitted, living_steps
 from lstm_jax.types import (
     Array,
     Cell,
@@ -119,7 +119,7 @@ def _summed(rule: GradientRule) -> GradientRule:
         init, update = rule.online(net, loss)
 
         def gradient(params, sequence, key=None, /) -> LossAndGrads:
-            sequence, outputs = normalised(sequence), []
+            sequence, outputs = fitted(net, params, sequence), []
             memory = init(params, sequence.length.shape, key)
             total = jnp.zeros(sequence.length.shape), jax.tree.map(jnp.zeros_like, params)
             for t, x in enumerate(sequence.inputs):

@@ -26,7 +26,7 @@ def tune_cpu_loops() -> None:
     Example:
       >>> import os
       >>> tune_cpu_loops()
-      >>> "small_while_loop" in os.environ["XLA_FLAGS"]
+      >>> "xla_backend_extra_options" in os.environ["XLA_FLAGS"]
       True
     """
     flags = os.environ.get("XLA_FLAGS", "")

@@ -242,7 +242,7 @@ class GradientDescent(NamedTuple):
             else:
                 outputs = lax.dynamic_update_index_in_dim(outputs, output, t, 0)
             if not self.resets:  # else nobody asks what comes after the end
-                after = tree_where(alive, after, memory)
+                after = tree_where(alive & active, after, memory)
             params = optax.apply_updates(params, updates)
             return (params, DescentMemory(opt_state, after)), errors + loss, outputs
 

@@ -8,10 +8,9 @@ import pytest
 
 import lstm_jax as lj
 from lstm_jax.gradients.truncated import cut
+from lstm_jax.ops.lanes import along_lanes
 from lstm_jax.ops.linear import is_symbol
 from tests.library.contracts import family, nets
-
-pytestmark = pytest.mark.slow  # minutes of compilation; `make slow` runs them
 
 LSTM, GRU = family.lstm(2, 2), family.gru(2, 2)
 PARTS = LSTM.net_inputs
@@ -132,7 +131,12 @@ BROKEN = {
         "net_inputs: ",
     ),
     "a parameter beside the net inputs": (
-        with_step(lambda new, y, old, params, x: (new._replace(h=new.h * params.bias_hh[:1]), y)),
+        with_step(
+            lambda new, y, old, params, x: (
+                new._replace(h=new.h * along_lanes(params.bias_hh[:1], new.h)),
+                y,
+            )
+        ),
         "net_inputs: activate.* is not the state after a step",
     ),
     "a parameter that no row has": (

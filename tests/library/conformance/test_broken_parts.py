@@ -16,8 +16,6 @@ from lstm_jax.training.config import LearnerState
 from lstm_jax.types import GradientRule, LossAndGrads
 from tests.library.contracts import toys
 
-pytestmark = pytest.mark.slow  # minutes of compilation; `make slow` runs them
-
 NET = lj.fully_recurrent(1, 2, 1)
 counter = itertools.count(1)
 
@@ -255,7 +253,7 @@ def always_active(base):
 
 def normed_over_lanes(lesson, after, lanes, state, sequence, active, key):
     moved = jax.tree.map(jnp.subtract, after.params, state.params)
-    moved = jax.tree.map(lambda m: m / (1e-9 + optax.global_norm(moved)), moved)
+    moved = jax.tree.map(lambda m: m / (1e-9 + optax.tree.norm(moved)), moved)
     moved = jax.tree.map(lambda m: jnp.where(active, m, 0), moved)
     return lesson, after._replace(params=jax.tree.map(jnp.add, state.params, moved))
 

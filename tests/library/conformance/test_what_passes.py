@@ -15,8 +15,6 @@ from lstm_jax.types import GradientRule
 from tests.library.contracts import family, learners, nets, noise, toys
 from tests.library.contracts.approximations import eprop, snap
 
-pytestmark = pytest.mark.slow  # minutes of compilation; `make slow` runs them
-
 GATED = lj.Topology(inputs=2, blocks=(2, 1), forget_gates=True, hidden=1)
 CELLS = {
     "memory block": lambda: lj.memory_block(lj.Topology(inputs=2, blocks=(1, 2))),
@@ -124,6 +122,7 @@ TASKS = {
     "from_pairs": lambda: tasks.from_pairs(
         *(jax.tree.map(lambda leaf: leaf[None], s) for s in SET)
     ),
+    "set_pairs": lambda: tasks.set_pairs(*SET),
     "fixed_distractors": lambda: tasks.fixed_distractors(5),
     "random_distractors": lambda: tasks.random_distractors(5),
     "random_distractors, end": lambda: tasks.random_distractors(5, end_only=True),

@@ -124,9 +124,9 @@ class GridSearch(
 
     def point(self, at: Searched):
         """The weights of the next point: its number, written in base `points`."""
-        places = self.points ** jnp.arange(len(at.middle))
+        places = self.points ** jnp.arange(len(at.middle), dtype=at.next.dtype)
         digits = at.next // places % self.points
-        return at.middle + at.width * (2 * digits / (self.points - 1) - 1)
+        return at.middle + at.width * (2 * digits.astype(at.width.dtype) / (self.points - 1) - 1)
 
     def one(self, config, state, sequences):
         _, rebuild = ravel_pytree(state.params)

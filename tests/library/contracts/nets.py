@@ -53,7 +53,7 @@ def dropout(inputs: int, hidden: int, outputs: int, rate: float = 0.5) -> Net:
     def apply(params, inputs, length, key=None):
         y = tanh(each_step(params[0], inputs))
         if key is not None:
-            y = y * kept(key, hidden, rate)
+            y = y * kept(key, hidden, rate)[None]
         return each_step(params[1], y)
 
     return net._replace(apply=apply, draws=True)
@@ -69,7 +69,7 @@ def kept(key, units: int, rate: float):
 
 def reverse(values: Array, length: Array) -> Array:
     """`(time, units, *lanes)` with the living steps turned around and the others left."""
-    time = jnp.arange(len(values)).reshape(-1, *[1] * (values.ndim - 1))
+    time = jnp.arange(len(values), dtype=length.dtype).reshape(-1, *[1] * (values.ndim - 1))
     ends = jnp.broadcast_to(length, values.shape[2:])[None, None]
     at = jnp.where(time < ends, ends - 1 - time, time)
     return jnp.take_along_axis(values, jnp.broadcast_to(at, values.shape), axis=0)

@@ -64,6 +64,11 @@ def signs(key, like):
     )
 
 
+def in_front(lanes, like):
+    """`(*lanes)` with axes of size 1 before them, so that they go with `(..., *lanes)`."""
+    return lanes.reshape((1,) * (like.ndim - lanes.ndim) + lanes.shape)
+
+
 def norm(tree, ndim):
     """The norm of a tree lane by lane, `(*lanes)`."""
     leaves = [jnp.sum(a**2, axis=tuple(range(a.ndim - ndim))) for a in jax.tree.leaves(tree)]
@@ -83,7 +88,7 @@ def uoro_parts(net, loss) -> ForwardRule:
         )
         products = jax.tree.map(lambda a, b: jnp.sum(a * b, axis=0), by_state, memory.to_state)
         along = sum(jax.tree.leaves(products))
-        through = jax.tree.map(lambda w: along * w, memory.by_weights)
+        through = jax.tree.map(lambda w: in_front(along, w) * w, memory.by_weights)
         return errors, output, jax.tree.map(jnp.add, direct, through)
 
     def advance(params, memory, x, alive):
@@ -104,8 +109,12 @@ def uoro_parts(net, loss) -> ForwardRule:
         after = Uoro(
             over_lanes(next_key, key)(key),
             state,
-            jax.tree.map(lambda s, n: rho0 * s + rho1 * n, to_state, nu),
-            jax.tree.map(lambda w, n: w / rho0 + n / rho1, memory.by_weights, by_weights),
+            jax.tree.map(lambda s, n: in_front(rho0, s) * s + in_front(rho1, n) * n, to_state, nu),
+            jax.tree.map(
+                lambda w, n: w / in_front(rho0, w) + n / in_front(rho1, n),
+                memory.by_weights,
+                by_weights,
+            ),
         )
         return tree_where(alive, after, memory)
 

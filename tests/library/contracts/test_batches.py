@@ -21,8 +21,6 @@ from . import toys
 from .family import lstm
 from .problems import gap, run, run_with
 
-pytestmark = pytest.mark.slow  # minutes of compilation; `make slow` runs them
-
 KEYS = jax.random.split(jax.random.key(7, impl="threefry2x32"), 2)
 NET = readout(lstm(1, 3), outputs=1, activation=identity)
 SET = toys.epochs(toys.shifted(-1), 12)

@@ -19,8 +19,6 @@ from .learners import Annealing, GridSearch, Kalman
 from .nets import affine, each_step
 from .problems import run, run_with
 
-pytestmark = pytest.mark.slow  # minutes of compilation; `make slow` runs them
-
 WEIGHTS, BIAS = (0.75, -0.5), 0.25
 KEYS = jax.random.split(jax.random.key(3, impl="threefry2x32"), 3)
 STOP = recent(16, Criterion(error_below=0.1))

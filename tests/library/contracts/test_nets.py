@@ -22,8 +22,6 @@ from . import nets, toys
 from .family import lstm
 from .problems import run
 
-pytestmark = pytest.mark.slow  # minutes of compilation; `make slow` runs them
-
 RIGHT = recent(64, Criterion(wrong_below=1))
 CASES = {
     "feed-forward": (nets.feed_forward(1, 4, 1), toys.shifted(0), squared_error),

@@ -21,8 +21,6 @@ from . import nets, toys
 from .noise import uoro, uoro_parts, weight_noise
 from .problems import gap, run_with, three
 
-pytestmark = pytest.mark.slow  # minutes of compilation; `make slow` runs them
-
 KEYS = jax.random.split(jax.random.key(5, impl="threefry2x32"), 6)
 NEVER = recent(10_000, Criterion())
 DROPOUT = nets.dropout(1, 16, 1)

@@ -18,8 +18,6 @@ from . import toys
 from .family import lstm
 from .problems import gap, run_with
 
-pytestmark = pytest.mark.slow  # minutes of compilation; `make slow` runs them
-
 KEYS = jax.random.split(jax.random.key(2, impl="threefry2x32"), 3)
 NET = readout(lstm(1, 3), outputs=1, activation=identity)
 OPTIMIZERS = {

@@ -11,12 +11,17 @@ from lstm_jax.types import Sequence, SequenceLoss, Task
 STEPS = 5
 
 
+def heads(key, tosses: int):
+    """`(tosses, 1)` of true and false; the same in single and in double precision."""
+    return jax.random.bits(key, (tosses, 1), jnp.uint32) % 2 == 0
+
+
 def coins(key, steps: int = STEPS):
     """`(steps, 1)` of -1 and 1, and a length of 3 to `steps`."""
     k1, k2 = jax.random.split(key)
-    signs = jnp.where(jax.random.bernoulli(k1, 0.5, (steps, 1)), 1.0, -1.0)
-    length = jax.random.randint(k2, (), 3, steps + 1)
-    return jnp.where(jnp.arange(steps)[:, None] < length, signs, 0.0), length
+    signs = jnp.where(heads(k1, steps), 1.0, -1.0)
+    length = jax.random.randint(k2, (), 3, steps + 1, jnp.int32)
+    return jnp.where(jnp.arange(steps, dtype=jnp.int32)[:, None] < length, signs, 0.0), length
 
 
 def shifted(by: int) -> Task:
@@ -24,7 +29,7 @@ def shifted(by: int) -> Task:
 
     def sample(key):
         x, length = coins(key)
-        time = jnp.arange(STEPS)
+        time = jnp.arange(STEPS, dtype=jnp.int32)
         mask = (time + by >= 0) & (time + by < length) & (time < length)
         targets = jnp.where(mask[:, None], jnp.roll(x, -by, axis=0), 0.0)
         return Sequence(x, targets, targets, mask, length)
@@ -36,7 +41,7 @@ def corner(side: int = 3) -> Task:
     """One label an image: whether its first pixel is bright."""
 
     def sample(key):
-        image = jnp.where(jax.random.bernoulli(key, 0.5, (side * side, 1)), 1.0, -1.0)
+        image = jnp.where(heads(key, side * side), 1.0, -1.0)
         return at_end(image, jnp.int32(side * side), image[0])
 
     return Task(sample, inputs=1, outputs=1, steps=side * side)
@@ -48,9 +53,11 @@ def marked() -> Task:
     def sample(key):
         k1, k2 = jax.random.split(key)
         x, length = coins(k1)
-        mark = jnp.arange(STEPS) == jax.random.randint(k2, (), 0, length)
+        mark = jnp.arange(STEPS, dtype=jnp.int32) == jax.random.randint(
+            k2, (), 0, length, jnp.int32
+        )
         inputs = jnp.stack([x[:, 0], mark.astype(x.dtype)], axis=1)
-        return at_end(inputs, length, jnp.sum(x * mark[:, None], axis=0))
+        return at_end(inputs, length, jnp.sum(jnp.where(mark[:, None], x, 0), axis=0))
 
     return Task(sample, inputs=2, outputs=1, steps=STEPS)
 
@@ -61,10 +68,11 @@ def first_two_backwards() -> Task:
     def sample(key):
         k1, k2 = jax.random.split(key)
         x, length = coins(k1)
-        number = jax.random.randint(k2, (), 1, 3)
-        x = x.at[2, 0].set(number - 1.5)  # the third input says how many are asked for
+        number = jax.random.randint(k2, (), 1, 3, jnp.int32)
+        asked = number.astype(x.dtype) - 1.5  # the third input says how many are asked for
+        x = x.at[2, 0].set(asked)
         targets = jnp.where(number == 2, x[1::-1], jnp.stack([x[0], 0 * x[0]]))
-        mask = jnp.arange(2) < number
+        mask = jnp.arange(2, dtype=jnp.int32) < number
         return Sequence(x, targets, targets, mask, length, "own", number)
 
     return Task(sample, inputs=1, outputs=1, steps=STEPS)
@@ -89,12 +97,12 @@ def frames() -> Task:
 
     def sample(key):
         k1, k2 = jax.random.split(key)
-        labels = jax.random.randint(k1, (2,), 1, 3)
-        first, second = jax.random.randint(k2, (2,), 2, 4)
-        t = jnp.arange(steps)
+        labels = jax.random.randint(k1, (2,), 1, 3, jnp.int32)
+        first, second = jax.random.randint(k2, (2,), 2, 4, jnp.int32)
+        t = jnp.arange(steps, dtype=jnp.int32)
         spoken = jnp.where(t < first, labels[0], 0)
         spoken = jnp.where((t > first) & (t <= first + second), labels[1], spoken)
-        targets = jax.nn.one_hot(jnp.concatenate([labels, jnp.zeros(steps - 2, int)]), 3)
+        targets = jax.nn.one_hot(jnp.concatenate([labels, jnp.zeros(steps - 2, jnp.int32)]), 3)
         targets = jnp.where(t[:, None] < 2, targets, 0)
         inputs, length = jax.nn.one_hot(spoken, 3), (first + second + 1).astype(jnp.int32)
         inputs = jnp.where(t[:, None] < length, inputs, 0)
@@ -105,7 +113,7 @@ def frames() -> Task:
 
 def _ctc(outputs, sequence):
     """`optax.ctc_loss` of a single lane, blank 0."""
-    t = jnp.arange(len(outputs))
+    t = jnp.arange(len(outputs), dtype=jnp.int32)
     frames_padded = (t >= sequence.length).astype(outputs.dtype)
     labels_padded = (t >= sequence.target_length).astype(outputs.dtype)
     labels = jnp.argmax(sequence.targets, axis=1)
@@ -130,7 +138,7 @@ ctc = SequenceLoss(lane_by_lane(_ctc))
 
 def _decoded(outputs, sequence):
     """Wrong are labels other than those of the best path, repetitions and blanks left out."""
-    t = jnp.arange(len(outputs))
+    t = jnp.arange(len(outputs), dtype=jnp.int32)
     path = jnp.where(t < sequence.length, jnp.argmax(outputs, axis=1), 0)
     new = (path != 0) & (path != jnp.concatenate([jnp.zeros(1, path.dtype), path[:-1]]))
     place = jnp.where(new, jnp.cumsum(new) - 1, len(path))

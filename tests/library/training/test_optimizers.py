@@ -122,8 +122,8 @@ def test_a_trial_in_lanes_is_alone_is_a_plain_loop(optimizer):
     together, one = (numbers(advance(block, TICKS)) for block in (several, alone))
     begun = lane(several.params, 2)
     expected, _ = plain_loop(optimizer, begun, jax.random.fold_in(KEY, 2), TICKS)
-    assert_close(lane(one.params, 0), expected, 2e-6)
-    assert_close(lane(together.params, 2), expected, 2e-6)
+    assert_close(lane(one.params, 0), expected, 1e-5)
+    assert_close(lane(together.params, 2), expected, 1e-5)
     for wrong in (begun, lane(together.params, 3)):  # controls: it learns, lanes differ
         with pytest.raises(AssertionError):
             assert_close(wrong, expected, 1e-4)
@@ -172,7 +172,6 @@ def test_the_curve_of_a_clipped_trial_is_that_of_a_plain_loop():
     drawn = [task.sample(jax.random.fold_in(jax.random.fold_in(keys[0], 1), i)) for i in range(100)]
     errors = [abs(y[0, 0] - s.goals[0, 0]) for y, s in zip(outputs, drawn, strict=True)]
     np.testing.assert_allclose(points, np.mean(errors), rtol=1e-5)
-    print(np.mean(errors))
 
 
 # ---------------------------------------------------------------- sparse learning

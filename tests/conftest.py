@@ -1,5 +1,6 @@
 """What every test can count on: two CPU devices, float32 unless asked, no silent promotion."""
 
+import gc
 import os
 import tempfile
 
@@ -20,6 +21,8 @@ import jax
 import pytest
 
 jax.config.update("jax_num_cpu_devices", 2)
+# tracing makes millions of objects that live: looking through them again and again is slow
+gc.set_threshold(200_000, 20, 100)
 # the workers, and the next run, take what one of them has compiled
 jax.config.update(
     "jax_compilation_cache_dir", os.path.join(tempfile.gettempdir(), "lstm_jax-test-programs")

@@ -87,13 +87,18 @@ def moments(cell: Cell, key: Key) -> Moments:
     for_params, for_inputs, for_states = jax.random.split(key, 3)
     params = disturbed(for_params, cell.init(key))
     inputs = list(_inputs(cell, params, for_inputs, LANES))
-    states = []
+    states, compiled = [], _compiled(cell)
     for lane_key in jax.random.split(for_states, LANES):
         state = cell.initial_state()
         for x in _inputs(cell, params, lane_key, REACHED_AFTER):
-            state, _ = cell.step(params, state, x)
+            state, _ = compiled.step(params, state, x)
         states.append(state)
     return Moments(params, states, inputs)
+
+
+def _compiled(cell: Cell) -> Cell:
+    """The cell with a step that is traced anew, and compiled once for every shape."""
+    return cell._replace(step=jax.jit(lambda *given: cell.step(*given)))
 
 
 def _inputs(cell: Cell, params: Params, key: Key, number: int) -> Array:
@@ -179,12 +184,13 @@ def _step_shapes(cell: Cell, key: Key) -> Iterator[str]:
 
 def _step(cell: Cell, at: Moments) -> Iterator[str]:
     params, states, inputs = at
-    alone = [cell.step(params, s, x) for s, x in zip(states, inputs, strict=True)]
-    if not same(cell.step(params, states[0], inputs[0]), alone[0], 0):
+    compiled = _compiled(cell)
+    alone = [compiled.step(params, s, x) for s, x in zip(states, inputs, strict=True)]
+    if not same(_compiled(cell).step(params, states[0], inputs[0]), alone[0], 0):
         yield "gives something else when it is asked again; keep nothing outside of the state"
     for own in (False, True):
         given = in_lanes(params, LANES) if own else params
-        together = cell.step(given, stacked(states), jnp.stack(inputs, -1))
+        together = compiled.step(given, stacked(states), jnp.stack(inputs, -1))
         for i in range(LANES):
             if not same(lane(together, i), alone[i]):
                 weights = "weights of its own" if own else "shared weights"
@@ -198,6 +204,7 @@ def _step(cell: Cell, at: Moments) -> Iterator[str]:
 def _symbols(cell: Cell, at: Moments) -> Iterator[str]:
     """A cell may refuse symbols, or reals; if it takes both, symbols are one-hot vectors."""
     params, states, _ = at
+    cell = _compiled(cell)
     symbols = [jnp.asarray(i % cell.inputs, jnp.int32) for i in range(LANES)]
     vectors = [jnp.eye(cell.inputs)[s] for s in symbols]
     if not _takes(cell, params, symbols[0]) or not _takes(cell, params, vectors[0]):
@@ -217,6 +224,7 @@ def _read(cell: Cell, at: Moments) -> Iterator[str]:
     if cell.read is None:
         return
     params, states, inputs = at
+    cell = _compiled(cell)
     for state, x in zip(states, inputs, strict=True):
         after, y = cell.step(params, state, x)
         if not same(cell.read(params, after, x), y):

@@ -75,10 +75,15 @@ def split(net: Cell, state: State):
     return net.carousel.split(state)[0], net.carousel.split(rest)[1]
 
 
-def expect_diagonal(rule: str, net: Cell) -> None:
-    """ValueError for a net whose carousel is not one number after another, each by itself."""
+def expect_cell(rule: str, net: Any) -> None:
+    """ValueError for what has no step to cut."""
     if not isinstance(net, Cell):
         raise ValueError(f"{rule} needs a Cell, got a {type(net).__name__}; use bptt")
+
+
+def expect_diagonal(rule: str, net: Cell) -> None:
+    """ValueError for a net whose carousel is not one number after another, each by itself."""
+    expect_cell(rule, net)
     if net.carousel is not None and not net.carousel.diagonal:
         raise ValueError(
             f"{rule} needs a carousel whose components do not mix from step to step "
@@ -88,8 +93,7 @@ def expect_diagonal(rule: str, net: Cell) -> None:
 
 
 def _by_definition(net: Cell, loss: Loss | SequenceLoss) -> GradientFn:
-    if not isinstance(net, Cell):
-        raise ValueError(f"by_definition needs a Cell, got a {type(net).__name__}; use bptt")
+    expect_cell("by_definition", net)
     return bptt(cut(net), loss)
 
 

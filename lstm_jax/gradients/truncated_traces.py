@@ -35,7 +35,7 @@ import numpy as np
 from jax.interpreters.partial_eval import dce_jaxpr
 
 from lstm_jax.gradients import forward_mode
-from lstm_jax.gradients.truncated import cut, expect_diagonal, split
+from lstm_jax.gradients.truncated import cut, expect_cell, expect_diagonal, split
 from lstm_jax.ops.lanes import tree_where
 from lstm_jax.types import Array, Cell, Key, Loss, NetInputs, Params, State
 
@@ -122,6 +122,7 @@ def _parts(net: Cell) -> NetInputs:
 
 def _net_inputs(net: Cell) -> NetInputs:
     """The step taken apart, of a net that traces are right for."""
+    expect_cell("forward_traces", net)
     if net.net_inputs is None or net.carousel is None:
         missing = "net_inputs" if net.net_inputs is None else "a carousel"
         raise ValueError(

@@ -115,14 +115,18 @@ def test_no_public_rule_is_missing():
 
 
 SET = tasks.reber_sets(jax.random.key(0), n=16)
+
+
+def stacked_pairs():
+    return (jax.tree.map(lambda leaf: leaf[None], sequences) for sequences in SET)
+
+
 TASKS = {
     "reber": lambda: tasks.reber(),
     "embedded_reber": lambda: tasks.embedded_reber(),
     "from_set": lambda: tasks.from_set(SET[0]),
-    "from_pairs": lambda: tasks.from_pairs(
-        *(jax.tree.map(lambda leaf: leaf[None], s) for s in SET)
-    ),
-    "set_pairs": lambda: tasks.set_pairs(*SET),
+    "from_pairs": lambda: tasks.from_pairs(*stacked_pairs()),
+    "set_pairs": lambda: tasks.set_pairs(*stacked_pairs(), inputs=7),
     "fixed_distractors": lambda: tasks.fixed_distractors(5),
     "random_distractors": lambda: tasks.random_distractors(5),
     "random_distractors, end": lambda: tasks.random_distractors(5, end_only=True),

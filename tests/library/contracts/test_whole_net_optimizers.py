@@ -54,7 +54,8 @@ def test_control_applied_to_all_lanes_at_once_it_is_another(name, x64):
     optimizer = OPTIMIZERS[name]
 
     def update(params, grads):
-        return optimizer.update(grads, optimizer.init(params), params)[0]
+        with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+            return optimizer.update(grads, optimizer.init(params), params)[0]
 
     first = lambda tree: jax.tree.map(lambda leaf: leaf[..., 1], tree)  # noqa: E731
     at_once, alone = first(update(params, grads)), update(first(params), first(grads))

@@ -114,8 +114,15 @@ def plain_loop(optimizer, params, key, ticks: int, net=NET, task=TASK, rule=bptt
     return params, outputs
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)
-def test_a_trial_in_lanes_is_alone_is_a_plain_loop(optimizer):
+# one of each kind: rates of their own, schedules, norms of a leaf and of the net, masks
+QUICK = {"momentum", "adam", "lamb", "adafactor", "clip by global norm", "decay", "steps"}
+
+
+@pytest.mark.parametrize(
+    "name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in OPTIMIZERS]
+)
+def test_a_trial_in_lanes_is_alone_is_a_plain_loop(name):
+    optimizer = OPTIMIZERS[name]
     trial = trial_of(optimizer)
     several, alone = begin(trial, None, range(LANES)), begin(trial, None, [2])
     advance = jax.jit(trial.advance)

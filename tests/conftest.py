@@ -38,6 +38,11 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("lstm_jax")
 
 
+def pytest_collection_modifyitems(items):
+    """Notebooks first: what takes longest must not be what is left over for one worker."""
+    items.sort(key=lambda item: "test_notebooks" not in item.nodeid)
+
+
 @pytest.fixture
 def x64():
     """Double precision for one test; tests without it run in single precision."""

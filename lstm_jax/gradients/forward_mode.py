@@ -20,7 +20,7 @@ from lstm_jax.ops.fit import (
     check_float_types,
     check_inputs,
     check_key,
-    fitted,
+    living_input,
     living_length,
     normalised_step,
 )
@@ -107,11 +107,8 @@ def over_sequence(net: Cell, rule: ForwardRule, expect_key: ExpectKey) -> Gradie
                 "'own'; use bptt"
             )
         lanes = jnp.shape(sequence.length)
-        if lanes:  # shorter lanes wait for the longest and must not read what is behind their end
-            sequence = fitted(net, params, sequence)
-        else:  # nothing is read there, and no copy is kept
-            check_fit(net, params, sequence)
-            sequence = sequence.replace(length=living_length(sequence))
+        check_fit(net, params, sequence)
+        sequence = sequence.replace(length=living_length(sequence))
         expect_key(key, lanes)
         own, collect = own_weights(params, lanes)
         memory = rule.begin(own, initial_state(net, own, lanes), key)
@@ -188,14 +185,12 @@ def own_weights(params: Params, lanes: tuple[int, ...]) -> tuple[Params, Callabl
 
 def _error_at_end(rule: ForwardRule, params, memory, sequence: Sequence):
     def body(memory, x, alive):
-        return rule.advance(params, memory, x, alive)
+        return rule.advance(params, memory, living_input(x, alive), alive)
 
     last = sequence.length - 1
     memory = masked_loop(body, memory, sequence.inputs, last)
     x = at_step(sequence.inputs, last)
-    step = x, sequence.targets[0], sequence.mask[0]
-    if not last.ndim:  # a sequence of no steps
-        step = normalised_step(*step, sequence.length > 0)
+    step = normalised_step(x, sequence.targets[0], sequence.mask[0], last >= 0)
     errors, output, parts = rule.error(params, memory, *step)
     return errors, output[None], parts
 
@@ -203,7 +198,9 @@ def _error_at_end(rule: ForwardRule, params, memory, sequence: Sequence):
 def _errors_at_every_step(rule: ForwardRule, params, memory, sequence: Sequence):
     def body(carry, step, alive):
         memory, total, outputs = carry
-        t, x, target, mask = step
+        t, *step = step
+        # shorter lanes wait for the longest and must not read what is behind their end
+        x, target, mask = normalised_step(*step, alive)
         errors, output, parts = rule.error(params, memory, x, target, mask)
         outputs = lax.dynamic_update_index_in_dim(outputs, output, t, 0)
         total = jax.tree.map(jnp.add, total, (errors, parts))

@@ -112,6 +112,10 @@ def study(
         trials=trials, confirm=confirm, largest=largest, seed=seed, lanes=lanes, budget=budget
     )
     one_form(json, format=format != "terminal")
+    if only_report and rows:
+        raise UserError(
+            f"--only-report trains nothing and reports all studies; leave out {' '.join(rows)}"
+        )
     if like is not None:
         select.find_row(like)
     from experiments.running import results

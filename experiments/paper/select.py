@@ -98,4 +98,9 @@ def choose(names: Sequence[str], reading: str | None) -> list[tuple[Row, Reading
             pairs.append((row, LITERAL if named else solving(row)))
         elif named or is_offered(row, reading):
             pairs.append((row, find_reading(row, reading)))
+    if not pairs and reading is not None:
+        raise UserError(
+            f"none of the rows of {' '.join(names) or 'the paper'} is offered {reading!r}; "
+            "`python -m experiments list` shows what each is offered"
+        )
     return pairs

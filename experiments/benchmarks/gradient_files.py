@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from experiments.benchmarks import family_files
 from experiments.common.structure import Misfit, every, fields, number, one_of, read_json, whole
 from lstm_jax.cells.memory_block import MemoryBlockParams, memory_block
 from lstm_jax.cells.topology import Kind, Topology
@@ -45,16 +46,18 @@ class Example(NamedTuple):
 
 
 class Compared(NamedTuple):
-    """How every form of the gradient compares with a file's.
+    """How every form of the gradient, or every number of the family, compares with a file's.
 
     Attributes:
       forms: by form, the largest deviation of any component: of the largest component, or
         absolute.
       absolute: whether it is absolute, because the file's gradient is all zero.
+      limit: what it may be.
     """
 
     forms: dict[str, float]
     absolute: bool
+    limit: float = LIMIT
 
 
 def deviations(path: Path) -> Compared:
@@ -63,7 +66,12 @@ def deviations(path: Path) -> Compared:
     Raises:
       UserError: it is no gradient file; names file and field.
     """
-    data = read_json(path, "gradient file", _FORM, _sizes, then=_HELP)
+    data = read_json(path, "gradient file", _either, then=_HELP)
+    if "kind" in data:
+        with jax.enable_x64(True):
+            found: dict[str, float] = {}
+            read_json(path, "file", lambda data, _: found.update(family_files.deviations(data)))
+            return Compared(found, False, family_files.LIMIT)
     with jax.enable_x64(True):
         example = _example(data)
         scale = _largest(example.grads)
@@ -77,7 +85,7 @@ def deviations(path: Path) -> Compared:
 
 def agree(found: dict[str, Compared]) -> bool:
     """Whether no form in any file deviates by more than the limit (NaN does)."""
-    return all(value <= LIMIT for one in found.values() for value in one.forms.values())
+    return all(value <= one.limit for one in found.values() for value in one.forms.values())
 
 
 def words(found: dict[str, Compared]) -> list[str]:
@@ -93,7 +101,7 @@ def words(found: dict[str, Compared]) -> list[str]:
 def as_json(found: dict[str, Compared]) -> dict[str, Any]:
     """The same as JSON."""
     return {
-        "limit": LIMIT,
+        "limits": {name: one.limit for name, one in found.items()},
         "files": {name: one.forms for name, one in found.items()},
         "absolute": [name for name, one in found.items() if one.absolute],
     }
@@ -121,6 +129,14 @@ _FORM = fields(
         "error_mask": every(_FLAG),
     }
 )
+
+
+def _either(data: Any, place: str) -> None:
+    """A file of the family says its kind; the rules of 1997 have theirs by their fields."""
+    fields({})(data, place)
+    checks = (family_files.FORM,) if "kind" in data else (_FORM, _sizes)
+    for check in checks:
+        check(data, place)
 
 
 def _sizes(data: Any, place: str) -> None:

@@ -221,13 +221,14 @@ def _symbols(cell: Cell, at: Moments) -> Iterator[str]:
 
 
 def _read(cell: Cell, at: Moments) -> Iterator[str]:
-    if cell.read is None:
+    read = cell.read
+    if read is None:
         return
     params, states, inputs = at
     cell = _compiled(cell)
     for state, x in zip(states, inputs, strict=True):
         after, y = cell.step(params, state, x)
-        if not same(cell.read(params, after, x), y):
+        if not same(read(params, after, x), y):
             yield (
                 "read(params, state, x) of the state after a step is not what the step returned; "
                 "let step return read(params, state, x), or set read=None"

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from lstm_jax.types import Array
+from lstm_jax.types import Array, Key
 
 
 def tree_where(condition: Array | bool, new: Any, old: Any) -> Any:
@@ -82,3 +82,21 @@ def at_step(values: Array, t: Array) -> Array:
 def along_lanes(values: Array, like: Array) -> Array:
     """`(units)` or `(units, *lanes)` with axes behind, so that it goes with `(units, *lanes)`."""
     return values.reshape(values.shape + (1,) * (like.ndim - values.ndim))
+
+
+def over_keys(function: Callable[[Key], Any], key: Key) -> Any:
+    """`function` of one key, of `(*lanes)` keys: `(..., *lanes)`.
+
+    Example:
+      >>> keys = jax.random.split(jax.random.key(0), (2, 3))
+      >>> over_keys(lambda key: jax.random.uniform(key, (5,)), keys).shape
+      (5, 2, 3)
+    """
+    for _ in range(key.ndim):
+        function = jax.vmap(function, in_axes=-1, out_axes=-1)
+    return function(key)
+
+
+def split_keys(key: Key, number: int) -> list[Key]:
+    """So many lists of `(*lanes)` keys from one."""
+    return [over_keys(lambda k, i=i: jax.random.fold_in(k, i), key) for i in range(number)]

@@ -1,0 +1,205 @@
+"""Nets of the family against files that another program wrote, in double precision.
+
+A file has a `kind`, sizes (`config`), `params`, `inputs` `(time, batch, features)` with the
+`lengths` of the sequences, `initial` states, `outputs`, a `loss` and its `gradients` by every
+parameter, the inputs and the initial states. What is compared is the largest deviation of
+each of them, relative to its own largest entry (absolute where that is 0).
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from experiments.common.structure import Misfit, every, fields, number, one_of, perhaps, whole
+from lstm_jax.cells.gru import GRUState, Variant, gru
+from lstm_jax.cells.lstm import LSTMState, lstm
+from lstm_jax.cells.rnn import RNNState, rnn
+from lstm_jax.cells.torch_layout import TorchParams
+from lstm_jax.networks.layers import layers, run_layers
+from lstm_jax.networks.torch_weights import from_torch
+from lstm_jax.networks.unroll import unroll
+from lstm_jax.types import Array, Cell
+
+LIMIT = 1e-10
+Arrays = dict[str, Array]
+
+
+class Asked(NamedTuple):
+    """What outputs depend on, in the axes of this library: `(..., units, batch)`.
+
+    Attributes:
+      config: of the file.
+      params: by name, as in the file.
+      inputs: `(time, features, batch)`.
+      initial: states by name, the batch last; empty for zeros.
+      length: `(batch,)`; None if all steps live.
+    """
+
+    config: dict[str, Any]
+    params: Arrays
+    inputs: Array
+    initial: Arrays
+    length: Array | None
+
+
+def of_torch(
+    make: Callable[[dict[str, Any]], Callable[[int], Cell]],
+    state: Callable[..., Any],
+    ends: Callable[[Any], tuple[Array, ...]],
+    *names: str,
+):
+    """`torch.nn.LSTM` and its kin.
+
+    Args:
+      make: from sizes to what makes a cell for a number of inputs.
+      state: from what `names` name to a cell's state.
+      ends: the way back.
+      names: of what a state holds, "h" say.
+    """
+
+    def outputs(asked: Asked) -> Arrays:
+        config = asked.config
+        both = bool(config["bidirectional"])
+        cells = layers(make(config), config["features"], config["layers"], both_directions=both)
+        begin = None
+        if asked.initial:
+            given = iter(zip(*(asked.initial[f"{name}0"] for name in names), strict=True))
+            begin = tuple(tuple(state(*next(given)) for _ in layer) for layer in cells)
+        params = from_torch(asked.params)
+        after, y = run_layers(cells, params, asked.inputs, begin, asked.length)
+        found = zip(*(ends(one) for layer in after for one in layer), strict=True)
+        stacked = {f"{name}_n": jnp.stack(each) for name, each in zip(names, found, strict=True)}
+        return {"output": y, **stacked}
+
+    return outputs
+
+
+def of_gru(variant: Variant):
+    """A GRU whose gates have matrices of their own in the file."""
+
+    def outputs(asked: Asked) -> Arrays:
+        cell = gru(asked.config["features"], asked.config["hidden"], variant=variant)
+        w, u, b = (
+            jnp.concatenate([asked.params[f"{letter}_{gate}"] for gate in "rzh"])
+            for letter in "WUb"
+        )
+        begin = GRUState.of(asked.initial["y0"]) if asked.initial else None
+        state, y = unroll(cell, TorchParams(w, u, b), asked.inputs, begin, asked.length)
+        return {"output": y, "y_n": state.h}
+
+    return outputs
+
+
+def _lstm(config: dict[str, Any]) -> Callable[[int], Cell]:
+    proj_size = config.get("proj_size")
+    return lambda inputs: lstm(inputs, config["hidden"], bias=config["bias"], proj_size=proj_size)
+
+
+def _gru(config: dict[str, Any]) -> Callable[[int], Cell]:
+    return lambda inputs: gru(inputs, config["hidden"], bias=config["bias"])
+
+
+def _rnn(nonlinearity: Literal["tanh", "relu"]) -> Callable[[dict[str, Any]], Any]:
+    return lambda config: partial(
+        rnn, hidden=config["hidden"], nonlinearity=nonlinearity, bias=config["bias"]
+    )
+
+
+_OF_LSTM = of_torch(_lstm, lambda h, c: LSTMState(c, h), lambda s: (s.h, s.c), "h", "c")
+KINDS: dict[str, Callable[[Asked], Arrays]] = {
+    "lstm": _OF_LSTM,
+    "lstm_proj": _OF_LSTM,
+    "gru": of_torch(_gru, GRUState.of, lambda s: (s.h,), "h"),
+    "rnn_tanh": of_torch(_rnn("tanh"), RNNState, lambda s: (s.h,), "h"),
+    "rnn_relu": of_torch(_rnn("relu"), RNNState, lambda s: (s.h,), "h"),
+    "gru_tutorial": of_gru("tutorial"),
+    "gru_2014": of_gru("2014"),
+}
+
+
+_OBJECT = fields({})
+FORM = fields(
+    {
+        "kind": one_of(tuple(KINDS)),
+        **dict.fromkeys(("config", "params", "outputs", "gradients"), _OBJECT),
+        "lengths": perhaps(every(whole(0))),
+        "loss": number(-float(np.finfo(float).max), float(np.finfo(float).max)),
+        "loss_weights": lambda value, place: None,
+        "inputs": every(lambda value, place: None),
+    }
+)
+
+
+def deviations(data: dict[str, Any]) -> dict[str, float]:
+    """By output, loss and gradient, how far we are from a file; in double precision.
+
+    Raises:
+      ValueError: names or sizes that do not fit.
+    """
+    try:
+        found, expected = _numbers(data)
+    except (KeyError, TypeError, ValueError) as error:
+        words = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ValueError(f"as one of the kind {data['kind']} it does not fit, {words}") from error
+    missing = sorted(set(expected) - set(found))
+    if missing:
+        raise Misfit(missing[0], "something that this kind has", "")
+    return {name: _deviation(found[name], expected[name]) for name in expected}
+
+
+def _numbers(data: dict[str, Any]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """What we compute and what the file says, by the same names."""
+    arrays = {
+        "params": _tree(data["params"]),
+        "inputs": jnp.asarray(data["inputs"], float),
+        "initial": _tree(data.get("initial") or {}),
+    }
+    length = None if data["lengths"] is None else jnp.asarray(data["lengths"], jnp.int32)
+    outputs_of = KINDS[data["kind"]]
+
+    def loss(given: dict[str, Any]) -> tuple[Array, Arrays]:
+        initial = {name: _batch_last(leaf) for name, leaf in given["initial"].items()}
+        asked = Asked(
+            data["config"], given["params"], _batch_last(given["inputs"]), initial, length
+        )
+        outputs = {name: _batch_last(y) for name, y in outputs_of(asked).items()}
+        weights = data["loss_weights"]
+        named = weights if isinstance(weights, dict) else {"output": weights}
+        total = sum(jnp.sum(outputs[name] * jnp.asarray(w, float)) for name, w in named.items())
+        return jnp.asarray(total), outputs
+
+    (value, outputs), slopes = jax.jit(jax.value_and_grad(loss, has_aux=True))(arrays)
+    gradients = {**slopes["params"], **slopes["initial"], "inputs": slopes["inputs"]}
+    return (
+        _named(outputs, value, gradients),
+        _named(data["outputs"], data["loss"], data["gradients"]),
+    )
+
+
+def _named(outputs: dict, loss: Any, gradients: dict) -> dict[str, np.ndarray]:
+    every = {
+        **{f"outputs.{name}": values for name, values in outputs.items()},
+        "loss": loss,
+        **{f"gradients.{name}": values for name, values in gradients.items()},
+    }
+    return {name: np.asarray(values, float) for name, values in every.items()}
+
+
+def _tree(named: dict[str, Any]) -> Arrays:
+    return {name: jnp.asarray(values, float) for name, values in named.items()}
+
+
+def _batch_last(values: Array) -> Array:
+    """From `(..., batch, units)` to `(..., units, batch)`, or back."""
+    return jnp.swapaxes(values, -1, -2)
+
+
+def _deviation(found: np.ndarray, expected: np.ndarray) -> float:
+    if found.shape != expected.shape:
+        raise Misfit("", f"of shape {found.shape}", f"{expected.shape}")
+    largest = np.max(np.abs(expected), initial=0.0)
+    return float(np.max(np.abs(found - expected), initial=0.0) / (largest or 1.0))

@@ -1,0 +1,169 @@
+"""The LSTM as it is used today: forget gates, full gradient, gates that read h(t-1) alone.
+
+  i, f, o = sig(W x(t) + U h(t-1) + b)        input, forget and output gates
+  g       = tanh(W x(t) + U h(t-1) + b)       candidate
+  c(t)    = f c(t-1) + i g
+  h(t)    = o tanh(c(t)),  or W_hr (o tanh(c(t))) with projection (Sak et al. 2014)
+
+In the layout of `torch.nn.LSTM`: rows i, f, g, o, two biases. What differs from the block of
+1997 (`memory_block`): forget gates (Gers, Schmidhuber and Cummins 2000), squashing functions
+of range (-1, 1) by tanh, one cell a block, no gate feeds another; `networks.torch_weights`
+has the recipe by which one is the other. The peepholes of 2002 are in `peephole`.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from lstm_jax.cells.torch_layout import (
+    TorchParams,
+    add_outer_rows,
+    block_rows,
+    draw_params,
+    expect_sizes,
+    net_input,
+    zeros,
+)
+from lstm_jax.ops.initializers import Number, Numbers, given_or
+from lstm_jax.ops.linear import linear
+from lstm_jax.types import Array, Carousel, Cell, Key, NetInputs
+
+GATES = 4  # i, f, g, o
+
+
+class LSTMState(NamedTuple):
+    """What the next step receives.
+
+    Attributes:
+      c: `(hidden, *lanes)`, the cell state: the carousel.
+      h: `(outputs, *lanes)`, the output, which all gates read.
+    """
+
+    c: Array
+    h: Array
+
+
+class LSTMGates(NamedTuple):
+    """What a person wants to look at in one step; every field `(hidden, *lanes)`."""
+
+    input_gate: Array
+    forget_gate: Array
+    output_gate: Array
+    candidate: Array
+    c: Array
+
+
+def lstm(
+    inputs: int,
+    hidden: int,
+    *,
+    proj_size: int | None = None,
+    bias: bool = True,
+    init_scale: Number | None = None,
+    forget_bias: Numbers = None,
+) -> Cell[TorchParams, LSTMState]:
+    """An LSTM layer in torch's conventions, as a cell.
+
+    Args:
+      inputs: number of input units, or of symbols.
+      hidden: number of cells.
+      proj_size: number of outputs after the projection; None without.
+      bias: whether there are biases, then two of them.
+      init_scale: everything is drawn uniformly from `[-init_scale, init_scale]`; None for
+        1 / sqrt(hidden), which is torch's. May be traced.
+      forget_bias: initial bias of the forget gates, a number or one a cell (1 is what
+        Jozefowicz et al. 2015 recommend); None to draw it like the others, as torch does.
+
+    Returns:
+      A cell with params `TorchParams` and state `LSTMState`; its outputs are h.
+
+    Raises:
+      ValueError: a size below 1; a projection that is none; a bias for forget gates that have
+        none; by `init`, biases of another number.
+
+    Example:
+      >>> cell = lstm(inputs=3, hidden=4)
+      >>> state, y = cell.step(cell.init(jax.random.key(0)), cell.initial_state(), jnp.ones(3))
+      >>> y.shape, bool((y == state.h).all())
+      ((4,), True)
+    """
+    expect_sizes(
+        inputs=inputs, hidden=hidden, **{} if proj_size is None else {"proj_size": proj_size}
+    )
+    if proj_size is not None and proj_size >= hidden:
+        raise ValueError(f"proj_size: expected less than hidden={hidden}, got {proj_size}")
+    if forget_bias is not None and not bias:
+        raise ValueError("forget_bias: expected None of cells without biases; write bias=True")
+    outputs = proj_size or hidden
+
+    def init(key: Key) -> TorchParams:
+        biases = 2 if bias else 0
+        params = draw_params(
+            key, GATES, inputs, hidden, outputs=proj_size, biases=biases, init_scale=init_scale
+        )
+        return params if forget_bias is None else _with_forget_bias(params, hidden, forget_bias)
+
+    def initial_state(lanes: tuple[int, ...] = (), dtype=None) -> LSTMState:
+        return LSTMState(zeros(hidden, lanes, dtype), zeros(outputs, lanes, dtype))
+
+    def activate(net: Array, state: LSTMState) -> LSTMState:
+        gates = _gates(net, state)
+        return LSTMState(gates.c, gates.output_gate * jnp.tanh(gates.c))
+
+    def step(params: TorchParams, state: LSTMState, x: Array) -> tuple[LSTMState, Array]:
+        state = activate(net_input(params, state.h, x), state)
+        if params.weight_hr is not None:
+            state = state._replace(h=linear(params.weight_hr, state.h))
+        return state, state.h
+
+    parts = NetInputs(
+        rows=lambda params: params,
+        net_input=lambda rows, state, x: net_input(rows, state.h, x),
+        activate=activate,
+        add_outer=lambda traces, e, state, x: add_outer_rows(traces, e, state.h, x),
+        carousel_rows=block_rows(hidden, 2, 0, 1),
+        constant_error=False,
+    )
+    return Cell(
+        init=init,
+        initial_state=initial_state,
+        step=step,
+        inputs=inputs,
+        outputs=outputs,
+        carousel=Carousel.of_fields("c", diagonal=True),
+        # a projection reaches the state beside the net inputs
+        net_inputs=parts if proj_size is None else None,
+        read=lambda params, state, x: state.h,
+    )
+
+
+def lstm_gates(params: TorchParams, state: LSTMState, x: Array) -> LSTMGates:
+    """Gates, candidate and cell state of the step that `x` would make from `state`.
+
+    Give it to `networks.unroll.record` to see them over a whole sequence.
+
+    Example:
+      >>> from lstm_jax.networks.unroll import record
+      >>> cell = lstm(inputs=3, hidden=4)
+      >>> seen = record(cell, cell.init(jax.random.key(0)), jnp.ones((5, 3)), lstm_gates)
+      >>> seen.forget_gate.shape
+      (5, 4)
+    """
+    return _gates(net_input(params, state.h, x), state)
+
+
+def _gates(net: Array, state: LSTMState) -> LSTMGates:
+    i, f, g, o = jnp.split(net, GATES)
+    i, f, o, g = jax.nn.sigmoid(i), jax.nn.sigmoid(f), jax.nn.sigmoid(o), jnp.tanh(g)
+    return LSTMGates(i, f, o, g, f * state.c + i * g)
+
+
+def _with_forget_bias(params: TorchParams, hidden: int, forget_bias: Numbers) -> TorchParams:
+    """The forget gates' bias as given: beside the inputs, and 0 beside the hidden units."""
+    assert params.bias_ih is not None and params.bias_hh is not None  # lstm saw to it
+    rows = slice(hidden, 2 * hidden)
+    given = given_or(params.bias_ih[rows], forget_bias, "forget_bias")
+    return params._replace(
+        bias_ih=params.bias_ih.at[rows].set(given), bias_hh=params.bias_hh.at[rows].set(0)
+    )

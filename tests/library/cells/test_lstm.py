@@ -1,0 +1,103 @@
+"""The modern cells: contracts, gates on request, initial ranges, and what is refused."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from lstm_jax.cells.gru import gru, gru_gates
+from lstm_jax.cells.lstm import lstm, lstm_gates
+from lstm_jax.cells.rnn import rnn
+from lstm_jax.conformance import check_cell
+from lstm_jax.gradients import bptt, by_definition, forward_traces, parallel_scan, rtrl
+from lstm_jax.losses import squared_error
+from lstm_jax.networks.unroll import record, unroll
+from tests.library.contracts.problems import gap, three
+from tests.support.bridge import KEY
+
+CELLS = {
+    "LSTM": lambda: lstm(2, 2),
+    "LSTM without biases": lambda: lstm(2, 2, bias=False),
+    "LSTM with projection": lambda: lstm(2, 3, proj_size=2),
+    "GRU": lambda: gru(2, 2),
+    "GRU of the tutorial": lambda: gru(2, 2, variant="tutorial"),
+    "GRU of 2014": lambda: gru(2, 2, variant="2014"),
+    "GRU without biases": lambda: gru(2, 2, bias=False),
+    "tanh": lambda: rnn(2, 2),
+    "ReLU without biases": lambda: rnn(2, 2, nonlinearity="relu", bias=False),
+}
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_it_keeps_its_contract(name):
+    check_cell(CELLS[name]())
+
+
+@pytest.mark.parametrize("name", ["LSTM", "GRU", "GRU of the tutorial", "tanh"])
+def test_every_rule_takes_it(name, x64):
+    cell = CELLS[name]()
+    params, sequence = cell.init(KEY), three(cell)
+    rules = {"bptt": bptt, "rtrl": rtrl, "definition": by_definition}
+    rules |= {"scan": parallel_scan} | ({"traces": forward_traces} if cell.carousel else {})
+    made = {name: rule(cell, squared_error) for name, rule in rules.items()}
+    found = jax.jit(lambda p, s: {n: g(p, s).grads for n, g in made.items()})(params, sequence)
+    assert gap(found["rtrl"], found["bptt"]) < 1e-10
+    for form in set(found) & {"scan", "traces"}:
+        assert gap(found[form], found["definition"]) < 1e-10
+    assert gap(found["definition"], found["bptt"]) > 1e-4  # control: the cut is another gradient
+
+
+@pytest.mark.parametrize("name", ["LSTM with projection", "GRU of 2014"])
+def test_traces_refuse_what_has_no_net_inputs(name):
+    cell = CELLS[name]()
+    with pytest.raises(ValueError, match="without net_inputs; use by_definition"):
+        forward_traces(cell, squared_error)
+    by_definition(cell, squared_error)
+
+
+@pytest.mark.parametrize(
+    ("cell", "gates"), [(lstm(2, 3), lstm_gates), (gru(2, 3), gru_gates)], ids=["LSTM", "GRU"]
+)
+def test_gates_are_those_of_the_steps(cell, gates):
+    params, inputs = cell.init(KEY), jax.random.normal(KEY, (4, 2))
+    seen = record(cell, params, inputs, gates)
+    _, outputs = unroll(cell, params, inputs)
+    if gates is lstm_gates:
+        np.testing.assert_allclose(seen.output_gate * jnp.tanh(seen.c), outputs, rtol=1e-5)
+    else:
+        np.testing.assert_allclose(seen.h, outputs, rtol=1e-5)
+
+
+def test_weights_begin_in_the_range_of_torch():
+    leaves = jax.tree.leaves(lstm(50, 16).init(KEY))
+    assert all(float(jnp.abs(leaf).max()) <= 0.25 for leaf in leaves)
+    assert max(float(jnp.abs(leaf).max()) for leaf in leaves) > 0.24
+    assert float(jnp.abs(gru(2, 4, init_scale=2.0).init(KEY).weight_hh).max()) > 1
+
+
+def test_the_bias_of_forget_gates_is_the_sum_of_two():
+    params = lstm(2, 3, forget_bias=(1.0, 2.0, 3.0)).init(KEY)
+    drawn = lstm(2, 3).init(KEY)
+    total = jnp.asarray(params.bias_ih) + jnp.asarray(params.bias_hh)
+    assert total[3:6].tolist() == [1, 2, 3]
+    for one, other in ((params.bias_ih, drawn.bias_ih), (params.bias_hh, drawn.bias_hh)):
+        np.testing.assert_array_equal(jnp.asarray(one)[:3], jnp.asarray(other)[:3])
+    np.testing.assert_array_equal(params.weight_ih, drawn.weight_ih)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: lstm(0, 2), "inputs: expected at least 1, got 0"),
+        (lambda: gru(2, 0), "hidden: expected at least 1, got 0"),
+        (lambda: lstm(2, 2, proj_size=2), "proj_size: expected less than hidden=2, got 2"),
+        (lambda: lstm(2, 2, bias=False, forget_bias=1.0), "forget_bias: expected None"),
+        (lambda: lstm(2, 2, forget_bias=(1.0,)).init(KEY), "forget_bias: expected a number or 2"),
+        (lambda: gru(2, 2, variant="2015"), "variant: expected one of"),  # pyright: ignore
+        (lambda: rnn(2, 2, nonlinearity="sin"), "nonlinearity: expected one"),  # pyright: ignore
+    ],
+)
+def test_what_is_none_is_refused_in_one_line(make, message):
+    with pytest.raises(ValueError, match=message) as refused:
+        make()
+    assert "\n" not in str(refused.value)

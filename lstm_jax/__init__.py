@@ -6,14 +6,24 @@ Units are axis 0, whatever follows is lanes; time is in front of both.
 """
 
 from lstm_jax import analysis, gradients, losses, tasks
+from lstm_jax.cells.gru import gru, gru_gates
+from lstm_jax.cells.lstm import lstm, lstm_gates
 from lstm_jax.cells.memory_block import Initialization, gates, memory_block
+from lstm_jax.cells.rnn import rnn
 from lstm_jax.cells.simple import elman, fully_recurrent, jordan
 from lstm_jax.cells.topology import Topology
 from lstm_jax.conformance import check_cell, check_learner, check_net, check_rule, check_task
 from lstm_jax.methods.cascade_correlation import cascade_correlation, cascade_net
 from lstm_jax.methods.random_guessing import all_right, random_guessing
 from lstm_jax.methods.sequence_chunker import sequence_chunker
+from lstm_jax.networks.bidirectional import bidirectional
+from lstm_jax.networks.dropout import dropout
+from lstm_jax.networks.layer_norm import layer_norm
+from lstm_jax.networks.layers import init_layers, layers, net_of_layers, run_layers
 from lstm_jax.networks.readout import readout
+from lstm_jax.networks.sequential import sequential
+from lstm_jax.networks.stack import stack
+from lstm_jax.networks.torch_weights import from_torch, to_torch
 from lstm_jax.networks.unroll import net_of, record, unroll
 from lstm_jax.ops import activations
 from lstm_jax.ops.xla import tune_cpu_loops
@@ -61,6 +71,7 @@ __all__ = [
     "activations",
     "all_right",
     "analysis",
+    "bidirectional",
     "cascade_correlation",
     "cascade_net",
     "check_cell",
@@ -69,27 +80,42 @@ __all__ = [
     "check_rule",
     "check_task",
     "curve_points",
+    "dropout",
     "elman",
+    "from_torch",
     "fully_recurrent",
     "gates",
     "gradient_descent",
     "gradients",
     "growth",
+    "gru",
+    "gru_gates",
+    "init_layers",
     "jordan",
     "judging",
+    "layer_norm",
+    "layers",
     "load_params",
     "losses",
+    "lstm",
+    "lstm_gates",
     "make_trial",
     "memory_block",
     "net_of",
+    "net_of_layers",
     "random_guessing",
     "readout",
     "record",
+    "rnn",
+    "run_layers",
     "run_trials",
     "save_params",
     "sequence_chunker",
+    "sequential",
+    "stack",
     "stopping",
     "tasks",
+    "to_torch",
     "tune_cpu_loops",
     "unroll",
 ]

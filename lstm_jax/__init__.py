@@ -9,6 +9,7 @@ from lstm_jax import analysis, gradients, losses, tasks
 from lstm_jax.cells.gru import gru, gru_gates
 from lstm_jax.cells.lstm import lstm, lstm_gates
 from lstm_jax.cells.memory_block import Initialization, gates, memory_block
+from lstm_jax.cells.peephole import peephole_lstm
 from lstm_jax.cells.rnn import rnn
 from lstm_jax.cells.simple import elman, fully_recurrent, jordan
 from lstm_jax.cells.topology import Topology
@@ -103,6 +104,7 @@ __all__ = [
     "memory_block",
     "net_of",
     "net_of_layers",
+    "peephole_lstm",
     "random_guessing",
     "readout",
     "record",

@@ -8,7 +8,7 @@ each of them, relative to its own largest entry (absolute where that is 0).
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
@@ -17,8 +17,15 @@ import numpy as np
 from experiments.common.structure import Misfit, every, fields, number, one_of, perhaps, whole
 from lstm_jax.cells.gru import GRUState, Variant, gru
 from lstm_jax.cells.lstm import LSTMState, lstm
+from lstm_jax.cells.peephole import (
+    PeepholeError,
+    PeepholeParams,
+    PeepholeState,
+    peephole_lstm,
+)
 from lstm_jax.cells.rnn import RNNState, rnn
 from lstm_jax.cells.torch_layout import TorchParams
+from lstm_jax.gradients.truncated import cut
 from lstm_jax.networks.layers import layers, run_layers
 from lstm_jax.networks.torch_weights import from_torch
 from lstm_jax.networks.unroll import unroll
@@ -110,7 +117,27 @@ def _rnn(nonlinearity: Literal["tanh", "relu"]) -> Callable[[dict[str, Any]], An
 
 
 _OF_LSTM = of_torch(_lstm, lambda h, c: LSTMState(c, h), lambda s: (s.h, s.c), "h", "c")
+
+
+def of_peepholes(error: PeepholeError, through: Callable[[Cell], Cell] = lambda cell: cell):
+    """The cell of 2002, as it is or as a rule sees it."""
+
+    def outputs(asked: Asked) -> Arrays:
+        config, p, begin = asked.config, asked.params, None
+        cell = through(peephole_lstm(config["features"], config["hidden"], peephole_error=error))
+        w, u, b = (jnp.concatenate([p[f"{letter}_{g}"] for g in "ifzo"]) for letter in "WUb")
+        params = PeepholeParams(w, u, b, jnp.stack([p[f"p_{gate}"] for gate in "ifo"]))
+        if asked.initial:
+            begin = PeepholeState.of(asked.initial["s0"], asked.initial["y0"])
+        state, y = unroll(cell, params, asked.inputs, begin, asked.length)
+        return {"output": y, "y_n": state.y, "s_n": state.s}
+
+    return outputs
+
+
 KINDS: dict[str, Callable[[Asked], Arrays]] = {
+    "lstm_forget_peephole": of_peepholes("kept"),
+    "lstm_forget_peephole_truncated": of_peepholes("kept"),
     "lstm": _OF_LSTM,
     "lstm_proj": _OF_LSTM,
     "gru": of_torch(_gru, GRUState.of, lambda s: (s.h,), "h"),
@@ -121,6 +148,11 @@ KINDS: dict[str, Callable[[Asked], Arrays]] = {
 }
 
 
+# fields of gradients that hold some of what a step reads constant
+FURTHER: dict[str, Callable[[Asked], Arrays]] = {
+    f"gradients_truncated_peepholes_{error}": of_peepholes(error, cut)
+    for error in get_args(PeepholeError)
+}
 _OBJECT = fields({})
 FORM = fields(
     {
@@ -159,9 +191,8 @@ def _numbers(data: dict[str, Any]) -> tuple[dict[str, np.ndarray], dict[str, np.
         "initial": _tree(data.get("initial") or {}),
     }
     length = None if data["lengths"] is None else jnp.asarray(data["lengths"], jnp.int32)
-    outputs_of = KINDS[data["kind"]]
 
-    def loss(given: dict[str, Any]) -> tuple[Array, Arrays]:
+    def loss(given: dict[str, Any], outputs_of) -> tuple[Array, Arrays]:
         initial = {name: _batch_last(leaf) for name, leaf in given["initial"].items()}
         asked = Asked(
             data["config"], given["params"], _batch_last(given["inputs"]), initial, length
@@ -172,21 +203,29 @@ def _numbers(data: dict[str, Any]) -> tuple[dict[str, np.ndarray], dict[str, np.
         total = sum(jnp.sum(outputs[name] * jnp.asarray(w, float)) for name, w in named.items())
         return jnp.asarray(total), outputs
 
-    (value, outputs), slopes = jax.jit(jax.value_and_grad(loss, has_aux=True))(arrays)
-    gradients = {**slopes["params"], **slopes["initial"], "inputs": slopes["inputs"]}
-    return (
-        _named(outputs, value, gradients),
-        _named(data["outputs"], data["loss"], data["gradients"]),
-    )
-
-
-def _named(outputs: dict, loss: Any, gradients: dict) -> dict[str, np.ndarray]:
-    every = {
-        **{f"outputs.{name}": values for name, values in outputs.items()},
-        "loss": loss,
-        **{f"gradients.{name}": values for name, values in gradients.items()},
+    slope = jax.jit(jax.value_and_grad(loss, has_aux=True), static_argnums=1)
+    (value, outputs), slopes = slope(arrays, KINDS[data["kind"]])
+    further = [name for name in FURTHER if name in data]
+    found = {
+        "outputs": outputs,
+        "loss": {"": value},
+        "gradients": _flat(slopes),
+        **{name: _flat(slope(arrays, FURTHER[name])[1]) for name in further},
     }
-    return {name: np.asarray(values, float) for name, values in every.items()}
+    expected = {**{name: data[name] for name in found}, "loss": {"": data["loss"]}}
+    return _named(found), _named(expected)
+
+
+def _flat(slopes: dict[str, Any]) -> Arrays:
+    return {**slopes["params"], **slopes["initial"], "inputs": slopes["inputs"]}
+
+
+def _named(groups: dict[str, dict[str, Any]]) -> dict[str, np.ndarray]:
+    return {
+        f"{group}.{name}".removesuffix("."): np.asarray(values, float)
+        for group, named in groups.items()
+        for name, values in named.items()
+    }
 
 
 def _tree(named: dict[str, Any]) -> Arrays:

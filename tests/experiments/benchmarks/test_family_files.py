@@ -27,7 +27,8 @@ def changed(tmp_path, change, name="lstm_1.json") -> Path:
 def test_outputs_loss_and_every_gradient_agree(path):
     found = deviations(path)
     data = json.loads(path.read_text())
-    assert len(found.forms) == len(data["outputs"]) + 1 + len(data["gradients"])
+    gradients = sum(len(data[name]) for name in data if name.startswith("gradients"))
+    assert len(found.forms) == len(data["outputs"]) + 1 + gradients
     assert max(found.forms.values()) < LIMIT
 
 
@@ -53,7 +54,7 @@ def test_control_another_length_is_noticed(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda data: data.update(kind="lsmt"), "kind should be one of lstm, "),
+        (lambda data: data.update(kind="lsmt"), "kind should be one of lstm"),
         (lambda data: data["params"].pop("weight_ih_l0"), "weight_ih_l0 is missing"),
         (lambda data: data["params"].update(w=[1.0]), "expected names such as weight_ih_l0"),
         (lambda data: data.update(inputs=[[1.0]]), "as one of the kind lstm it does not fit"),

@@ -19,6 +19,7 @@ from lstm_jax.methods.random_guessing import all_right, random_guessing
 from lstm_jax.methods.sequence_chunker import sequence_chunker
 from lstm_jax.networks.bidirectional import bidirectional
 from lstm_jax.networks.dropout import dropout
+from lstm_jax.networks.feedforward import feed_forward
 from lstm_jax.networks.layer_norm import layer_norm
 from lstm_jax.networks.layers import init_layers, layers, net_of_layers, run_layers
 from lstm_jax.networks.readout import readout
@@ -83,6 +84,7 @@ __all__ = [
     "curve_points",
     "dropout",
     "elman",
+    "feed_forward",
     "from_torch",
     "fully_recurrent",
     "gates",

@@ -20,6 +20,7 @@ from lstm_jax.methods.sequence_chunker import sequence_chunker
 from lstm_jax.networks.bidirectional import bidirectional
 from lstm_jax.networks.dropout import dropout
 from lstm_jax.networks.feedforward import feed_forward
+from lstm_jax.networks.grid_sweep import grid_lstm, multidimensional
 from lstm_jax.networks.layer_norm import layer_norm
 from lstm_jax.networks.layers import init_layers, layers, net_of_layers, run_layers
 from lstm_jax.networks.readout import readout
@@ -90,6 +91,7 @@ __all__ = [
     "gates",
     "gradient_descent",
     "gradients",
+    "grid_lstm",
     "growth",
     "gru",
     "gru_gates",
@@ -104,6 +106,7 @@ __all__ = [
     "lstm_gates",
     "make_trial",
     "memory_block",
+    "multidimensional",
     "net_of",
     "net_of_layers",
     "peephole_lstm",

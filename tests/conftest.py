@@ -3,6 +3,7 @@
 import gc
 import os
 import tempfile
+from pathlib import Path
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault(
@@ -41,6 +42,20 @@ hypothesis.settings.load_profile("lstm_jax")
 def pytest_collection_modifyitems(items):
     """Notebooks first: what takes longest must not be what is left over for one worker."""
     items.sort(key=lambda item: "test_notebooks" not in item.nodeid)
+
+
+# a program takes three or four of the 65,530 pieces of memory that Linux lets a process map,
+# and XLA dies where there are no more
+MOST_MAPPED = 30_000
+MAPS = Path("/proc/self/maps")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def few_programs():
+    """Forgets compiled programs before there are too many for one process."""
+    yield
+    if MAPS.exists() and MAPS.read_bytes().count(b"\n") > MOST_MAPPED:
+        jax.clear_caches()
 
 
 @pytest.fixture

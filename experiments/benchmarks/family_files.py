@@ -15,8 +15,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments.common.structure import Misfit, every, fields, number, one_of, perhaps, whole
+from lstm_jax.cells.grid import GridParams, Transform, grid_block
 from lstm_jax.cells.gru import GRUState, Variant, gru
 from lstm_jax.cells.lstm import LSTMState, lstm
+from lstm_jax.cells.multidimensional import MultiParams
 from lstm_jax.cells.peephole import (
     PeepholeError,
     PeepholeParams,
@@ -26,6 +28,7 @@ from lstm_jax.cells.peephole import (
 from lstm_jax.cells.rnn import RNNState, rnn
 from lstm_jax.cells.torch_layout import TorchParams
 from lstm_jax.gradients.truncated import cut
+from lstm_jax.networks.grid_sweep import grid_sweep, multi_sweep
 from lstm_jax.networks.layers import layers, run_layers
 from lstm_jax.networks.torch_weights import from_torch
 from lstm_jax.networks.unroll import unroll
@@ -135,7 +138,52 @@ def of_peepholes(error: PeepholeError, through: Callable[[Cell], Cell] = lambda 
     return outputs
 
 
+def of_multidimensional(asked: Asked) -> Arrays:
+    """One net, or one for each direction with a prefix of its own."""
+    dimensions = asked.config["dimensions"]
+    ways = asked.config.get("directions")
+    nets = (
+        {f"dir{k}.": tuple(way) for k, way in enumerate(ways)} if ways else {"": (1,) * dimensions}
+    )
+
+    def one(prefix: str, way: tuple[int, ...]) -> Array:
+        p = {name.removeprefix(prefix): a for name, a in asked.params.items()
+             if name.startswith(prefix)}  # fmt: skip
+        params = MultiParams(p["W"], tuple(p[f"U_{d}"] for d in range(dimensions)), p["b"])
+        return multi_sweep(params, asked.inputs, way)
+
+    return {"y": jnp.concatenate([one(*net) for net in nets.items()], axis=dimensions)}
+
+
+def _transforms(asked: Asked, prefix: str) -> tuple[Transform, ...]:
+    named = (f"{prefix}.dim{d}" for d in range(asked.config["dimensions"]))
+    return tuple(Transform(asked.params[f"{n}.W"], asked.params.get(f"{n}.b")) for n in named)
+
+
+def of_grid_block(asked: Asked) -> Arrays:
+    """A single block; its output is o tanh(m), that of all these files."""
+    hs, ms = tuple(asked.inputs), tuple(asked.initial["m"])
+    hs, ms = grid_block(_transforms(asked, "block"), hs, ms, tanh_of_product=False)
+    return {"h": jnp.stack(hs), "m": jnp.stack(ms)}
+
+
+def of_grid(asked: Asked) -> Arrays:
+    """Blocks over the axes of the input."""
+    config, p = asked.config, asked.params
+    own = ["tied"] if config["tied"] else [f"layer{n}" for n in range(config["layers"])]
+    repeats = ((),) * (config["layers"] - len(own))
+    layers_of = tuple(_transforms(asked, prefix) for prefix in own)
+    params = GridParams(p["proj_h"], p.get("proj_m"), layers_of, repeats)
+    axes = config["dimensions"] - 1
+    return {"output": grid_sweep(params, asked.inputs, axes, tanh_of_product=False)}
+
+
 KINDS: dict[str, Callable[[Asked], Arrays]] = {
+    "mdlstm": of_multidimensional,
+    "mdlstm_multidirectional": of_multidimensional,
+    "gridlstm_block": of_grid_block,
+    "gridlstm": of_grid,
+    "gridlstm_depth_without_memory": of_grid,
     "lstm_forget_peephole": of_peepholes("kept"),
     "lstm_forget_peephole_truncated": of_peepholes("kept"),
     "lstm": _OF_LSTM,
@@ -199,7 +247,8 @@ def _numbers(data: dict[str, Any]) -> tuple[dict[str, np.ndarray], dict[str, np.
         )
         outputs = {name: _batch_last(y) for name, y in outputs_of(asked).items()}
         weights = data["loss_weights"]
-        named = weights if isinstance(weights, dict) else {"output": weights}
+        single = "y" if "y" in outputs else "output"
+        named = weights if isinstance(weights, dict) else {single: weights}
         total = sum(jnp.sum(outputs[name] * jnp.asarray(w, float)) for name, w in named.items())
         return jnp.asarray(total), outputs
 

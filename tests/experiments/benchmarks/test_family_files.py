@@ -54,7 +54,7 @@ def test_control_another_length_is_noticed(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda data: data.update(kind="lsmt"), "kind should be one of lstm"),
+        (lambda data: data.update(kind="lsmt"), "kind should be one of .*, lstm, "),
         (lambda data: data["params"].pop("weight_ih_l0"), "weight_ih_l0 is missing"),
         (lambda data: data["params"].update(w=[1.0]), "expected names such as weight_ih_l0"),
         (lambda data: data.update(inputs=[[1.0]]), "as one of the kind lstm it does not fit"),

@@ -198,9 +198,9 @@ def _error_at_end(rule: ForwardRule, params, memory, sequence: Sequence):
 def _errors_at_every_step(rule: ForwardRule, params, memory, sequence: Sequence):
     def body(carry, step, alive):
         memory, total, outputs = carry
-        t, *step = step
+        t, x, target, mask = step
         # shorter lanes wait for the longest and must not read what is behind their end
-        x, target, mask = normalised_step(*step, alive)
+        x, target, mask = normalised_step(x, target, mask, alive)
         errors, output, parts = rule.error(params, memory, x, target, mask)
         outputs = lax.dynamic_update_index_in_dim(outputs, output, t, 0)
         total = jax.tree.map(jnp.add, total, (errors, parts))

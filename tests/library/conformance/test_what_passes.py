@@ -63,7 +63,17 @@ def only_reals():
 CELLS |= {"symbols alone": only_symbols, "reals alone": only_reals}
 
 
-@pytest.mark.parametrize("name", CELLS)
+# those of the tests whose like the library has now, and its tests check
+OWN = {"LSTM", "GRU", "peephole", "stack", "leaky", "bidirectional", "multidimensional", "grid"}
+OWN |= {"dropout", "feed-forward"}
+
+
+def those(names):
+    marked = [pytest.param(n, marks=pytest.mark.slow) if n in OWN else n for n in names]
+    return pytest.mark.parametrize("name", marked)
+
+
+@those(CELLS)
 def test_cells(name):
     lj.check_cell(CELLS[name]())
 
@@ -80,7 +90,7 @@ NETS = {
 }
 
 
-@pytest.mark.parametrize("name", NETS)
+@those(NETS)
 def test_nets(name):
     net, steps = NETS[name]
     lj.check_net(net, steps=steps)

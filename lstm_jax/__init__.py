@@ -6,6 +6,7 @@ Units are axis 0, whatever follows is lanes; time is in front of both.
 """
 
 from lstm_jax import analysis, gradients, losses, tasks
+from lstm_jax.cells.coupled import coupled_lstm
 from lstm_jax.cells.gru import gru, gru_gates
 from lstm_jax.cells.lstm import lstm, lstm_gates
 from lstm_jax.cells.memory_block import Initialization, gates, memory_block
@@ -82,6 +83,7 @@ __all__ = [
     "check_net",
     "check_rule",
     "check_task",
+    "coupled_lstm",
     "curve_points",
     "dropout",
     "elman",

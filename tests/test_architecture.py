@@ -46,6 +46,7 @@ EXPERIMENTS = (
     ("running",),
     ("reporting", "benchmarks"),
     ("studies",),
+    ("family",),
     ("cli",),
     ("__main__",),
 )

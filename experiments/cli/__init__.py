@@ -2,7 +2,7 @@
 
 from experiments.cli.measures import bench, check
 from experiments.cli.rows import demo, figure, list_rows, report, run
-from experiments.cli.studies import claims, study, sweep
+from experiments.cli.studies import claims, family, study, sweep
 
 COMMANDS = {
     "list": list_rows,
@@ -12,6 +12,7 @@ COMMANDS = {
     "sweep": sweep,
     "study": study,
     "claims": claims,
+    "family": family,
     "check": check,
     "bench": bench,
     "demo": demo,

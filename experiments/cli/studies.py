@@ -2,7 +2,8 @@
 
 import sys
 import time
-from typing import Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from experiments.cli.common import (
     Biases,
@@ -24,6 +25,9 @@ from experiments.common.numbers import check_numbers
 from experiments.paper import select
 from experiments.paper.tables import ROWS
 from experiments.running.jobs import Job
+
+if TYPE_CHECKING:
+    from experiments.studies.findings import Collection
 
 
 def sweep(
@@ -173,21 +177,57 @@ def claims(
       only_report: train nothing.
       json: as JSON.
     """
-    check_numbers(budget=budget)
-    from experiments.studies import claim_pages
     from experiments.studies.claims import CLAIMS
+
+    return _run_collection(CLAIMS, names, budget, folder, only_report, json)
+
+
+def family(
+    names: Claims = (),
+    /,
+    budget: Seconds = None,
+    folder: Folder = None,
+    only_report: bool = False,
+    json: bool = False,
+) -> int:
+    """Run the studies of the family: what each net learns that another does not.
+
+    Args:
+      names: names of studies; by default all.
+      budget: seconds for each set of trials, after which it is put down to be taken up again.
+      folder: where results/ and runs/ are kept, by default experiments/.
+      only_report: train nothing.
+      json: as JSON.
+    """
+    from experiments.family.collection import FAMILY
+
+    return _run_collection(FAMILY, names, budget, folder, only_report, json)
+
+
+def _run_collection(
+    collection: "Collection",
+    names: tuple[str, ...],
+    budget: float | None,
+    folder: Path | None,
+    only_report: bool,
+    json: bool,
+) -> int:
+    """Run studies, keep what they find, and show all that is kept."""
+    check_numbers(budget=budget)
     from experiments.studies.trial_source import TrialSource
 
-    here = home(folder)
+    here, noun, studies = home(folder), collection.noun, collection.studies
     for name in names:
-        if name not in CLAIMS:
-            raise unknown("claim", name, CLAIMS)
-    for name in [] if only_report else names or CLAIMS:
-        claim_pages.keep(name, CLAIMS[name](TrialSource(here, budget)), here)
-    kept = claim_pages.read(here)
+        if name not in studies:
+            raise unknown(noun, name, studies)
+    for name in [] if only_report else names or studies:
+        collection.keep(name, studies[name](TrialSource(here, budget)), here)
+    kept = collection.read(here)
     if not kept:
-        raise UserError(f"{shown(here)} has no claims; leave out --only-report, or give --folder")
-    for name in claim_pages.strangers(here):
-        print(f"left out the claim {name}: {unknown('claim', name, CLAIMS)}", file=sys.stderr)
-    print(shown(claim_pages.write_page(here)), file=sys.stderr)
-    return tell(json, lambda: kept, lambda: [claim_pages.as_text(kept)])
+        raise UserError(
+            f"{shown(here)} has no {collection.name}; leave out --only-report, or give --folder"
+        )
+    for name in collection.strangers(here):
+        print(f"left out the {noun} {name}: {unknown(noun, name, studies)}", file=sys.stderr)
+    print(shown(collection.write_page(here)), file=sys.stderr)
+    return tell(json, lambda: kept, lambda: [collection.as_text(kept)])

@@ -90,19 +90,23 @@ study_form = fields(
         ),
     },
 )
-claim_form = fields(
-    {
-        "claim": text(),
-        "holds": flag(),
-        "words": text(),
-        "commit": perhaps(text()),
-        "numbers": fields({}),
-    }
-)
 _STOOD = ("trials", "done", "solved", "running", "sequences")
 progress_form = fields(
     {**{name: whole(0, 2**63) for name in _STOOD}, "seconds": _SECONDS}, only=True
 )
+
+
+def finding_form(noun: str):
+    """What is kept of a study, which its collection calls a noun of its own."""
+    return fields(
+        {
+            noun: text(),
+            "holds": flag(),
+            "words": text(),
+            "commit": perhaps(text()),
+            "numbers": fields({}),
+        }
+    )
 
 
 def of_this_version(found: Any, place: str) -> None:

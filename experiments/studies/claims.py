@@ -6,38 +6,21 @@ shows them in `results/claims/`. A claim *holds* by a rule that its function sta
 paper's own words are vaguer.
 """
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 from scipy.stats import mannwhitneyu
 
 from experiments.paper.tables import ROWS
 from experiments.studies import claim_figures, error_flow
+from experiments.studies.findings import Collection, Finding
 from experiments.studies.sweep import Grid
 from experiments.studies.trial_source import Group, TrialSource
 
 SURE = 0.05  # a difference less probable than this by chance counts as one
 
 
-class ClaimResult(NamedTuple):
-    """What was found of a claim.
-
-    Attributes:
-      holds: whether the claim was borne out.
-      words: what was found, in a sentence or two.
-      numbers: what JSON can hold.
-      figure: that shows it.
-    """
-
-    holds: bool
-    words: str
-    numbers: dict[str, Any]
-    figure: Figure
-
-
-def truncation(source: TrialSource) -> ClaimResult:
+def truncation(source: TrialSource) -> Finding:
     """Truncated and full gradient do not differ significantly (Section 6, limitations).
 
     100 trials of rows 6a and 4-100 with either, compared by sequences to success, failures
@@ -55,7 +38,7 @@ def truncation(source: TrialSource) -> ClaimResult:
     return _successes(found, holds, words, {"chances": chances, "ratios_of_medians": ratios})
 
 
-def output_gates(source: TrialSource) -> ClaimResult:
+def output_gates(source: TrialSource) -> Finding:
     """Without output gates the embedded Reber grammar is not learnt fast (Section 5.1).
 
     All rows of Table 1 under the reading that solves them, by sequences to success, failures
@@ -70,7 +53,7 @@ def output_gates(source: TrialSource) -> ClaimResult:
     return _successes(found, holds, words, {"chances": chances})
 
 
-def broad_ranges(source: TrialSource) -> ClaimResult:
+def broad_ranges(source: TrialSource) -> Finding:
     """Broad ranges of learning rates work, and the gate biases hardly matter (Section 5.7).
 
     Rows 6a and 4-100 (Y), one initial bias for all input gates: rates that solve nine of ten
@@ -97,10 +80,10 @@ def broad_ranges(source: TrialSource) -> ClaimResult:
         for name in maps
     )
     holds = min(spans.values()) >= 4 and min(steady.values()) == len(biases)
-    return ClaimResult(holds, words, maps, claim_figures.maps(maps))
+    return Finding(holds, words, maps, claim_figures.maps(maps))
 
 
-def delayed_xor(source: TrialSource) -> ClaimResult:
+def delayed_xor(source: TrialSource) -> Finding:
     """Truncation does not easily solve the strongly delayed XOR (Section 6, limitations).
 
     At T = 100 AND of two marked signs is learnt and XOR is not, all else being the same.
@@ -113,7 +96,7 @@ def delayed_xor(source: TrialSource) -> ClaimResult:
     return _successes(found, holds, _all_sides(found))
 
 
-def counting(source: TrialSource) -> ClaimResult:
+def counting(source: TrialSource) -> Finding:
     """3 or 11 steps ago is learnt, 99 or 100 steps ago is not (Section 6, limitations)."""
     found = {row: source.compare(row, "literal", "full") for row in ("steps-3-11", "steps-99-100")}
     easy, hard = (found[row]["literal"] for row in found)
@@ -121,7 +104,7 @@ def counting(source: TrialSource) -> ClaimResult:
     return _successes(found, holds, _all_sides(found))
 
 
-def parity(source: TrialSource) -> ClaimResult:
+def parity(source: TrialSource) -> Finding:
     """The parity of 500 signs is guessed but not learnt (Section 6, limitations).
 
     The same net, of one memory cell, both times.
@@ -135,7 +118,7 @@ def parity(source: TrialSource) -> ClaimResult:
     return _successes(found, holds, _all_sides(found))
 
 
-def guessing(source: TrialSource) -> ClaimResult:
+def guessing(source: TrialSource) -> Finding:
     """Guessing weights solves 3a and none of the tasks that follow (Section 5.3)."""
     rows = ("guess-3a-100-3", "guess-3a-100-1", "guess-3c-100-3", "guess-4-100")
     found = {row: source.compare(row, "literal") for row in rows}
@@ -143,7 +126,7 @@ def guessing(source: TrialSource) -> ClaimResult:
     return _successes(found, min(rates[:2]) > 0.9 and max(rates[2:]) == 0, _all_sides(found))
 
 
-def lag_scaling(source: TrialSource) -> ClaimResult:
+def lag_scaling(source: TrialSource) -> Finding:
     """Learning time grows slowly with the lag if distractors grow with it (Section 5.2, 2c).
 
     Exponents of the lag, from 50 to 1000 steps, by least squares of logarithms: below 1/2
@@ -170,12 +153,10 @@ def lag_scaling(source: TrialSource) -> ClaimResult:
         f"{name}: exponent {one['exponent']:.2f} (paper {one['exponent_in_paper']:.2f})"
         for name, one in numbers.items()
     )
-    return ClaimResult(
-        0 < grows < 0.5 and falls < 0, words, numbers, claim_figures.scaling(numbers)
-    )
+    return Finding(0 < grows < 0.5 and falls < 0, words, numbers, claim_figures.scaling(numbers))
 
 
-def vanishing(source: TrialSource) -> ClaimResult:
+def vanishing(source: TrialSource) -> Finding:
     """Error vanishes in conventional nets and stays constant in the carousel (Sections 3 and 4).
 
     Elman nets of 15 units: formula and measurement agree, the bounds hold, and in the
@@ -194,10 +175,10 @@ def vanishing(source: TrialSource) -> ClaimResult:
         + f"; formula and measurement differ by {numbers['deviation']:.0e} of the largest factor"
     )
     holds = bounded and constant and numbers["deviation"] < 1e-9 and max(left.values()) < 1e-3
-    return ClaimResult(holds, words, numbers, figure)
+    return Finding(holds, words, numbers, figure)
 
 
-def weight_conflicts(source: TrialSource) -> ClaimResult:
+def weight_conflicts(source: TrialSource) -> Finding:
     """A carousel without gates has conflicting demands on its weights (Section 3.2).
 
     Where the weight comes to rest the demands cancel by more than nine tenths and most of
@@ -214,35 +195,35 @@ def weight_conflicts(source: TrialSource) -> ClaimResult:
             f"{naive['error_at_best']:.2f} without a gate, {gated['conflict_at_naive_best']:.2g} "
             f"and {gated['error_at_best']:.2g} with one"
         )
-    return ClaimResult(holds, "; ".join(words), numbers, figure)
+    return Finding(holds, "; ".join(words), numbers, figure)
 
 
-CLAIMS: dict[str, Callable[[TrialSource], ClaimResult]] = {
-    claim.__name__: claim
-    for claim in (
-        vanishing,
-        weight_conflicts,
-        truncation,
-        output_gates,
-        guessing,
-        lag_scaling,
-        broad_ranges,
-        delayed_xor,
-        parity,
-        counting,
-    )
-}
+HEAD = """# Claims of the paper
 
+What the paper says beside its tables, put to the test by `python -m experiments claims`.
+The figures of trials are those of `results/`; numbers behind the other figures lie here.
+"""
 
-def says(name: str) -> str:
-    """A claim in one sentence."""
-    return (CLAIMS[name].__doc__ or "").splitlines()[0]
-
-
-def rule(name: str) -> str:
-    """By what it is judged, where its sentence does not say so."""
-    rest = (CLAIMS[name].__doc__ or "").splitlines()[1:]
-    return " ".join(" ".join(rest).split())
+CLAIMS = Collection(
+    "claim",
+    "claims",
+    HEAD,
+    {
+        claim.__name__: claim
+        for claim in (
+            vanishing,
+            weight_conflicts,
+            truncation,
+            output_gates,
+            guessing,
+            lag_scaling,
+            broad_ranges,
+            delayed_xor,
+            parity,
+            counting,
+        )
+    },
+)
 
 
 def chance(one: Group, other: Group) -> float:
@@ -275,10 +256,10 @@ def _all_sides(found: dict[str, dict[str, Group]]) -> str:
 
 def _successes(
     found: dict[str, dict[str, Group]], holds: bool, words: str, more: dict | None = None
-) -> ClaimResult:
+) -> Finding:
     groups = {
         row: {reading: group._asdict() for reading, group in readings.items()}
         for row, readings in found.items()
     }
     figure = claim_figures.successes(found)
-    return ClaimResult(holds, words, {"groups": groups, **(more or {})}, figure)
+    return Finding(holds, words, {"groups": groups, **(more or {})}, figure)

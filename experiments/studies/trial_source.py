@@ -4,12 +4,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax
+
 from experiments.common.errors import UserError
+from experiments.common.files import alone_in
 from experiments.paper import select
 from experiments.running import results
 from experiments.running.jobs import Job
 from experiments.running.workers import run_here
 from experiments.studies import sweep as sweeps
+from lstm_jax.training.trial import Trial
+from lstm_jax.trials import RunError, run_trials
 
 
 class Group(NamedTuple):
@@ -72,6 +77,39 @@ class TrialSource:
         found = results.read(path)
         solved = sorted(results.solved_after(found["records"]))
         return Group(solved, found["trials"], read.read(row).evaluation.cap)
+
+    def trials(
+        self, name: str, trial: Trial, number: int, *, settings: Any = None, lanes: int = 32
+    ) -> list[dict]:
+        """Records of trials that no row has; they go on where they were.
+
+        Args:
+          name: of their folder in `runs/`.
+          trial: of `make_trial`.
+          number: how many.
+          settings: numbers that differ between trials, as `run_trials` takes them.
+          lanes: trials side by side.
+
+        Raises:
+          UserError: the budget ended first, or the folder holds something else.
+        """
+        work = self.folder / "runs" / name
+        try:
+            with alone_in(work):
+                records = run_trials(
+                    trial,
+                    jax.random.key(0),
+                    number,
+                    settings=settings,
+                    lanes=lanes,
+                    folder=work,
+                    budget_s=self._budget,
+                )
+        except RunError as error:
+            raise UserError(str(error)) from error
+        if len(records) < number:
+            raise _unfinished(name)
+        return records
 
     def sweep(self, name: str, reading: str, grid: sweeps.Grid, trials: int = 10) -> Sequence[Any]:
         """The points of a grid, `sweep.run`'s."""

@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 
 from lstm_jax.cells.torch_layout import (
+    LSTMState,
     TorchParams,
     add_outer_rows,
     block_rows,
@@ -30,18 +31,6 @@ from lstm_jax.ops.linear import linear
 from lstm_jax.types import Array, Carousel, Cell, Key, NetInputs
 
 GATES = 4  # i, f, g, o
-
-
-class LSTMState(NamedTuple):
-    """What the next step receives.
-
-    Attributes:
-      c: `(hidden, *lanes)`, the cell state: the carousel.
-      h: `(outputs, *lanes)`, the output, which all gates read.
-    """
-
-    c: Array
-    h: Array
 
 
 class LSTMGates(NamedTuple):

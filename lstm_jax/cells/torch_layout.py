@@ -35,6 +35,18 @@ class TorchParams(NamedTuple):
     weight_hr: Array | None = None
 
 
+class LSTMState(NamedTuple):
+    """What the next step receives.
+
+    Attributes:
+      c: `(hidden, *lanes)`, the cell state: the carousel.
+      h: `(outputs, *lanes)`, the output, which all gates read.
+    """
+
+    c: Array
+    h: Array
+
+
 def draw_params(
     key: Key,
     gates: int,

@@ -1,11 +1,13 @@
 """Two cells, one of which reads the sequence from its end (Schuster and Paliwal 1997)."""
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from lstm_jax.networks.unroll import unroll
+from lstm_jax.networks.unroll import Remat
+from lstm_jax.networks.unroll import unroll as run_through
 from lstm_jax.types import Array, Cell, Key, Net, Params
 
 
@@ -16,7 +18,9 @@ class Both(NamedTuple):
     backwards: Params
 
 
-def bidirectional(forwards: Cell, backwards: Cell) -> Net[Both]:
+def bidirectional(
+    forwards: Cell, backwards: Cell, *, unroll: int = 1, remat: Remat = None
+) -> Net[Both]:
     """A net of two cells; the outputs of both stand one after the other at every step.
 
     The second cell begins at each sequence's own last step, whatever the padding. The whole
@@ -26,6 +30,7 @@ def bidirectional(forwards: Cell, backwards: Cell) -> Net[Both]:
     Args:
       forwards: reads from the first step on.
       backwards: reads from the last living step on.
+      unroll, remat: as in `networks.unroll.unroll`.
 
     Raises:
       ValueError: cells with different numbers of inputs.
@@ -47,7 +52,8 @@ def bidirectional(forwards: Cell, backwards: Cell) -> Net[Both]:
         return Both(forwards.init(one), backwards.init(other))
 
     def apply(params: Both, inputs: Array, length: Array, key: Key | None = None, /) -> Array:
-        return unroll_both(forwards, backwards, params, inputs, length=length)[1]
+        how = {"length": length, "unroll": unroll, "remat": remat}
+        return unroll_both(forwards, backwards, params, inputs, **how)[1]
 
     return Net(init, apply, forwards.inputs, forwards.outputs + backwards.outputs)
 
@@ -59,6 +65,9 @@ def unroll_both(
     inputs: Array,
     states: Both | None = None,
     length: Array | None = None,
+    *,
+    unroll: int = 1,
+    remat: Remat = None,
 ) -> tuple[Both, Array]:
     """Run two cells over a sequence, one in each direction.
 
@@ -69,15 +78,16 @@ def unroll_both(
       inputs: `(time, inputs, *lanes)`, or `(time, *lanes)` symbols.
       states: where each begins; None for zeros.
       length: `(*lanes)` living steps; None if all live.
+      unroll, remat: as in `networks.unroll.unroll`.
 
     Returns:
       States after the last step of each (the second: after step 0), and outputs
       `(time, outputs of both, *lanes)`, zero behind the end.
     """
     one, other = states or Both(None, None)
-    after, ahead = unroll(forwards, params.forwards, inputs, one, length)
-    turned = reverse(inputs, length)
-    before, back = unroll(backwards, params.backwards, turned, other, length)
+    run = partial(run_through, length=length, unroll=unroll, remat=remat)
+    after, ahead = run(forwards, params.forwards, inputs, one)
+    before, back = run(backwards, params.backwards, reverse(inputs, length), other)
     return Both(after, before), jnp.concatenate([ahead, reverse(back, length)], axis=1)
 
 

@@ -7,7 +7,8 @@ import jax
 from lstm_jax.networks.bidirectional import Both, bidirectional, unroll_both
 from lstm_jax.networks.dropout import dropout as dropout_net
 from lstm_jax.networks.sequential import sequential
-from lstm_jax.networks.unroll import net_of, unroll
+from lstm_jax.networks.unroll import Remat, net_of
+from lstm_jax.networks.unroll import unroll as run_through
 from lstm_jax.types import Array, Cell, Key, Net, Params, State
 
 Layers = tuple[tuple[Cell, ...], ...]
@@ -82,7 +83,7 @@ def run_layers(
     for number, (layer, p) in enumerate(zip(cells, params, strict=True)):
         begin = states[number] if states else (None,) * len(layer)
         if len(layer) == 1:
-            state, y = unroll(layer[0], p[0], y, begin[0], length)
+            state, y = run_through(layer[0], p[0], y, begin[0], length)
             after.append((state,))
         else:
             one, other = layer
@@ -91,12 +92,15 @@ def run_layers(
     return tuple(after), y
 
 
-def net_of_layers(cells: Layers, *, dropout: float = 0.0) -> Net:
+def net_of_layers(
+    cells: Layers, *, dropout: float = 0.0, unroll: int = 1, remat: Remat = None
+) -> Net:
     """Layers as a net, with dropout between them (not before the first, not after the last).
 
     Args:
       cells: of `layers`.
       dropout: probability with which an output of a layer below the last is left out.
+      unroll, remat: as in `networks.unroll.unroll`.
 
     Returns:
       A net whose params are a tuple, one entry a layer (and an empty one for a dropout).
@@ -111,5 +115,6 @@ def net_of_layers(cells: Layers, *, dropout: float = 0.0) -> Net:
     for layer in cells:
         if nets and dropout:
             nets.append(dropout_net(nets[-1].outputs, dropout))
-        nets.append(net_of(layer[0]) if len(layer) == 1 else bidirectional(*layer))
+        one_or_both = net_of if len(layer) == 1 else bidirectional
+        nets.append(one_or_both(*layer, unroll=unroll, remat=remat))
     return sequential(*nets)

@@ -1,7 +1,7 @@
 """A cell run through time; the only place that scans over it."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +11,8 @@ from lstm_jax.ops.fit import living_inputs, living_steps
 from lstm_jax.ops.lanes import at_step, tree_where
 from lstm_jax.ops.linear import is_symbol
 from lstm_jax.types import Array, Cell, Key, Net, Params, Sequence, State
+
+Remat = int | Literal["sqrt"] | None
 
 
 def lanes_of(inputs: Array) -> tuple[int, ...]:
@@ -25,7 +27,14 @@ def initial_state(cell: Cell, params: Params, lanes: tuple[int, ...] = ()) -> St
 
 
 def unroll(
-    cell: Cell, params: Params, inputs: Array, state: State = None, length: Array | None = None
+    cell: Cell,
+    params: Params,
+    inputs: Array,
+    state: State = None,
+    length: Array | None = None,
+    *,
+    unroll: int = 1,
+    remat: Remat = None,
 ) -> tuple[State, Array]:
     """Run a cell over a sequence.
 
@@ -36,16 +45,28 @@ def unroll(
       state: where to begin; None for the cell's own initial state. Give back the state that
         an earlier call returned to go on with the same sequence.
       length: `(*lanes)` living steps, padding on the right. None if all steps live.
+      unroll: steps written out in the body of the loop, as `lax.scan` has it; more to compile,
+        less to loop.
+      remat: keep the state for the derivative at every so many steps only, and compute again
+        what lies between; "sqrt" for the square root of the number of steps, which needs the
+        least memory: twice that root instead of all steps, at the cost of one more forward
+        pass. Outputs are kept all the same. None to keep every step.
 
     Returns:
       The state after the last living step, and outputs `(time, outputs, *lanes)`, zero
       from `length` on. A sequence of length 0 returns the state it began with. What the
       inputs are behind the end does not matter, to derivatives neither.
+
+    Raises:
+      ValueError: `unroll` or `remat` below 1, or another word.
     """
+    if unroll < 1:
+        raise ValueError(f"unroll: expected at least 1 step, got {unroll}")
+    every = _steps_between(remat, len(inputs))
     if state is None:
         state = initial_state(cell, params, lanes_of(inputs))
     if length is None:
-        return lax.scan(lambda state, x: cell.step(params, state, x), state, inputs)
+        return _scan(lambda state, x: cell.step(params, state, x), state, inputs, every, unroll)
     length = jnp.asarray(length)
 
     def body(state_tm1, step):
@@ -53,7 +74,45 @@ def unroll(
         state_t, y = cell.step(params, state_tm1, x)
         return tree_where(alive, state_t, state_tm1), tree_where(alive, y, jnp.zeros_like(y))
 
-    return lax.scan(body, state, (living_steps(len(inputs), length), living_inputs(inputs, length)))
+    steps = living_steps(len(inputs), length), living_inputs(inputs, length)
+    return _scan(body, state, steps, every, unroll)
+
+
+_unroll = unroll  # where an argument has its name
+
+
+def _steps_between(remat: int | str | None, steps: int) -> int | None:
+    """After how many steps a state is kept; None for after every one."""
+    if remat == "sqrt":
+        return max(1, round(steps**0.5))
+    if remat is not None and (not isinstance(remat, int) or remat < 1):
+        raise ValueError(
+            f'remat: expected "sqrt", a number of steps from 1 on, or None, got {remat!r}'
+        )
+    return remat
+
+
+def _scan(
+    body: Callable[[State, Any], tuple[State, Array]],
+    state: State,
+    steps: Any,
+    every: int | None,
+    unroll: int,
+) -> tuple[State, Array]:
+    """`lax.scan`, that keeps the state for its derivative after every so many steps only."""
+
+    def run(state: State, steps: Any) -> tuple[State, Array]:
+        return lax.scan(body, state, steps, unroll=unroll)
+
+    number = len(jax.tree.leaves(steps)[0])
+    if every is None or every >= number:
+        return run(state, steps)
+    whole = number - number % every
+    chunks = jax.tree.map(lambda a: a[:whole].reshape(-1, every, *a.shape[1:]), steps)
+    state, y = lax.scan(jax.checkpoint(run), state, chunks)
+    y = jax.tree.map(lambda a: a.reshape(whole, *a.shape[2:]), y)
+    state, last = jax.checkpoint(run)(state, jax.tree.map(lambda a: a[whole:], steps))
+    return state, jnp.concatenate([y, last])
 
 
 def record(
@@ -88,8 +147,12 @@ def record(
     return lax.scan(body, initial_state(cell, params, lanes), steps)[1]
 
 
-def net_of(cell: Cell) -> Net:
+def net_of(cell: Cell, *, unroll: int = 1, remat: Remat = None) -> Net:
     """A cell as a map of whole sequences: it is unrolled over them.
+
+    Args:
+      cell: any cell.
+      unroll, remat: as in `unroll`, to trade time against memory of the derivative.
 
     Example:
       >>> from lstm_jax.cells.simple import elman
@@ -99,7 +162,7 @@ def net_of(cell: Cell) -> Net:
     """
 
     def apply(params: Params, inputs: Array, length: Array, key: Key | None = None, /) -> Array:
-        return unroll(cell, params, inputs, length=length)[1]
+        return _unroll(cell, params, inputs, length=length, unroll=unroll, remat=remat)[1]
 
     return Net(cell.init, apply, cell.inputs, cell.outputs)
 

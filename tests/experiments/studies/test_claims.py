@@ -11,7 +11,7 @@ from experiments.cli import COMMANDS
 from experiments.common.errors import UserError
 from experiments.common.files import HERE
 from experiments.paper.tables import ROWS
-from experiments.studies import claim_pages, claims, trial_source
+from experiments.studies import claims, trial_source
 from experiments.studies.trial_source import Group, TrialSource
 from tests.experiments.synthetic import job, keep, record
 
@@ -43,8 +43,8 @@ def around(mean: int, number: int = 20, seed: int = 0) -> list[int]:
 
 
 def test_every_claim_has_a_sentence_and_a_name_of_its_own():
-    assert len({claims.says(name) for name in claims.CLAIMS}) == len(claims.CLAIMS) == 10
-    assert all(claims.says(name).endswith(").") for name in claims.CLAIMS)
+    assert len({claims.CLAIMS.says(name) for name in claims.CLAIMS.studies}) == 10
+    assert all(claims.CLAIMS.says(name).endswith(").") for name in claims.CLAIMS.studies)
 
 
 def test_groups_that_are_alike_do_not_differ(tmp_path, no_training):
@@ -152,9 +152,9 @@ def test_a_claim_is_kept_and_shown(tmp_path, no_training, capsys):
     assert COMMANDS["claims"](("guessing",), folder=tmp_path) == 0
     said = capsys.readouterr().out
     assert "guessing: does not hold." in said
-    kept = claim_pages.read(tmp_path)
+    kept = claims.CLAIMS.read(tmp_path)
     assert set(kept) == {"guessing"} and kept["guessing"]["holds"] is False
-    folder = claim_pages.folder_of(tmp_path)
+    folder = claims.CLAIMS.folder(tmp_path)
     assert (folder / "guessing.png").stat().st_size > 1000
     text = (folder / "README.md").read_text()
     assert "**Does not hold.**" in text and "guessing.png" in text
@@ -164,13 +164,13 @@ def test_a_claim_is_kept_and_shown(tmp_path, no_training, capsys):
         COMMANDS["claims"](("guesing",), folder=tmp_path)
     (folder / "guessing.json").write_text("[]")
     with pytest.raises(UserError, match="is no claim"):
-        claim_pages.read(tmp_path)
+        claims.CLAIMS.read(tmp_path)
 
 
 def test_the_page_that_is_kept_is_up_to_date():
-    kept = claim_pages.read(HERE)
-    assert set(kept) == set(claims.CLAIMS), "run `python -m experiments claims`"
-    page = (claim_pages.folder_of(HERE) / "README.md").read_text()
-    assert page == claim_pages.page(kept), "run `python -m experiments claims --only-report`"
+    kept = claims.CLAIMS.read(HERE)
+    assert set(kept) == set(claims.CLAIMS.studies), "run `python -m experiments claims`"
+    page = (claims.CLAIMS.folder(HERE) / "README.md").read_text()
+    assert page == claims.CLAIMS.page(kept), "run `python -m experiments claims --only-report`"
     for name in kept:
-        assert (claim_pages.folder_of(HERE) / f"{name}.png").exists()
+        assert (claims.CLAIMS.folder(HERE) / f"{name}.png").exists()

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from lstm_jax.cells.coupled import coupled_lstm
 from lstm_jax.cells.gru import gru, gru_gates
 from lstm_jax.cells.lstm import lstm, lstm_gates
 from lstm_jax.cells.rnn import rnn
@@ -23,6 +24,7 @@ CELLS = {
     "GRU of the tutorial": lambda: gru(2, 2, variant="tutorial"),
     "GRU of 2014": lambda: gru(2, 2, variant="2014"),
     "GRU without biases": lambda: gru(2, 2, bias=False),
+    "coupled gates": lambda: coupled_lstm(2, 2),
     "tanh": lambda: rnn(2, 2),
     "ReLU without biases": lambda: rnn(2, 2, nonlinearity="relu", bias=False),
 }
@@ -33,7 +35,7 @@ def test_it_keeps_its_contract(name):
     check_cell(CELLS[name]())
 
 
-@pytest.mark.parametrize("name", ["LSTM", "GRU", "GRU of the tutorial", "tanh"])
+@pytest.mark.parametrize("name", ["LSTM", "GRU", "GRU of the tutorial", "coupled gates", "tanh"])
 def test_every_rule_takes_it(name, x64):
     cell = CELLS[name]()
     params, sequence = cell.init(KEY), three(cell)
@@ -101,3 +103,18 @@ def test_what_is_none_is_refused_in_one_line(make, message):
     with pytest.raises(ValueError, match=message) as refused:
         make()
     assert "\n" not in str(refused.value)
+
+
+def test_coupled_gates_are_an_lstm_whose_input_gate_mirrors_its_forget_gate(x64):
+    """sig(-z) = 1 - sig(z): the rows of the forget gate with the other sign."""
+    coupled = coupled_lstm(2, 3)
+    params = coupled.init(KEY)
+
+    def mirrored(leaf):
+        return None if leaf is None else jnp.concatenate([-leaf[:3], leaf])
+
+    inputs = jax.random.normal(KEY, (7, 2))
+    twin = jax.tree.map(mirrored, params)
+    np.testing.assert_allclose(
+        unroll(coupled, params, inputs)[1], unroll(lstm(2, 3), twin, inputs)[1], rtol=1e-12
+    )

@@ -5,7 +5,7 @@
 Units are axis 0, whatever follows is lanes; time is in front of both.
 """
 
-from lstm_jax import analysis, gradients, losses, tasks
+from lstm_jax import analysis, ctc, gradients, losses, tasks
 from lstm_jax.cells.coupled import coupled_lstm
 from lstm_jax.cells.gru import gru, gru_gates
 from lstm_jax.cells.lstm import lstm, lstm_gates
@@ -19,6 +19,7 @@ from lstm_jax.methods.cascade_correlation import cascade_correlation, cascade_ne
 from lstm_jax.methods.random_guessing import all_right, random_guessing
 from lstm_jax.methods.sequence_chunker import sequence_chunker
 from lstm_jax.networks.bidirectional import bidirectional
+from lstm_jax.networks.decoder import beam_search, decoder, greedy, teach
 from lstm_jax.networks.dropout import dropout
 from lstm_jax.networks.feedforward import feed_forward
 from lstm_jax.networks.grid_sweep import grid_lstm, multidimensional
@@ -75,6 +76,7 @@ __all__ = [
     "activations",
     "all_right",
     "analysis",
+    "beam_search",
     "bidirectional",
     "cascade_correlation",
     "cascade_net",
@@ -84,7 +86,9 @@ __all__ = [
     "check_rule",
     "check_task",
     "coupled_lstm",
+    "ctc",
     "curve_points",
+    "decoder",
     "dropout",
     "elman",
     "feed_forward",
@@ -93,6 +97,7 @@ __all__ = [
     "gates",
     "gradient_descent",
     "gradients",
+    "greedy",
     "grid_lstm",
     "growth",
     "gru",
@@ -124,6 +129,7 @@ __all__ = [
     "stack",
     "stopping",
     "tasks",
+    "teach",
     "to_torch",
     "tune_cpu_loops",
     "unroll",

@@ -32,7 +32,7 @@ LIBRARY = (
     ("ops",),
     ("cells",),
     ("networks",),
-    ("losses",),
+    ("losses", "ctc"),
     ("gradients",),
     ("tasks",),
     ("training",),

@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple, get_args
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
 from experiments.common.structure import Misfit, every, fields, number, one_of, perhaps, whole
 from lstm_jax.cells.grid import GridParams, Transform, grid_block
@@ -27,14 +28,19 @@ from lstm_jax.cells.peephole import (
 )
 from lstm_jax.cells.rnn import RNNState, rnn
 from lstm_jax.cells.torch_layout import TorchParams
+from lstm_jax.ctc import ctc_error
 from lstm_jax.gradients.truncated import cut
+from lstm_jax.networks.attention import AttentionParams
+from lstm_jax.networks.decoder import DecoderParams, decoder, teach
 from lstm_jax.networks.grid_sweep import grid_sweep, multi_sweep
 from lstm_jax.networks.layers import layers, run_layers
 from lstm_jax.networks.torch_weights import from_torch
 from lstm_jax.networks.unroll import unroll
+from lstm_jax.ops.fit import living_inputs, living_steps
 from lstm_jax.types import Array, Cell
 
 LIMIT = 1e-10
+LOSS = "loss"  # among outputs, of a kind whose loss is more than weights times outputs
 Arrays = dict[str, Array]
 
 
@@ -47,6 +53,8 @@ class Asked(NamedTuple):
       inputs: `(time, features, batch)`.
       initial: states by name, the batch last; empty for zeros.
       length: `(batch,)`; None if all steps live.
+      targets: labels, `(label_time, batch)`; None where there are none.
+      target_length: `(batch,)` of them.
     """
 
     config: dict[str, Any]
@@ -54,6 +62,8 @@ class Asked(NamedTuple):
     inputs: Array
     initial: Arrays
     length: Array | None
+    targets: Array | None = None
+    target_length: Array | None = None
 
 
 def of_torch(
@@ -178,6 +188,55 @@ def of_grid(asked: Asked) -> Arrays:
     return {"output": grid_sweep(params, asked.inputs, axes, tanh_of_product=False)}
 
 
+def of_ctc(asked: Asked) -> Arrays:
+    """A bidirectional layer below CTC, whose loss is a sum over the sequences."""
+    config, p, length = asked.config, dict(asked.params), asked.length
+    weight, bias = p.pop("linear_weight"), p.pop("linear_bias")
+    cells = layers(_lstm(config), config["features"], 1, both_directions=True)
+    _, y = run_layers(cells, from_torch(p), asked.inputs, None, length)
+    logits = jnp.einsum("ku,tub->tkb", weight, y) + bias[None, :, None]
+    assert length is not None and asked.targets is not None and asked.target_length is not None
+    losses = ctc_error(logits, asked.targets, length, asked.target_length)
+    logs = living_inputs(jax.nn.log_softmax(logits, axis=1), length)
+    return {"log_probs": logs, "loss_per_sequence": losses, LOSS: jnp.sum(losses)}
+
+
+def of_attention(asked: Asked) -> Arrays:
+    """A decoder that is taught, and its cross-entropy."""
+    config, p, wanted, length = asked.config, asked.params, asked.targets, asked.length
+    assert length is not None and wanted is not None and asked.target_length is not None
+    writer = decoder(
+        lambda inputs: lstm(inputs, config["hidden"]),
+        config["classes"],
+        config["encoder_features"],
+        embedding=None if config["one_hot"] else config["embedding"],
+        attention=config["attention"],
+    )
+    params = DecoderParams(
+        TorchParams(p["weight_ih"], p["weight_hh"], p["bias_ih"], p["bias_hh"]),
+        None if config["one_hot"] else p["embedding"].T,
+        AttentionParams(p["W_h"], p["W_s"], p["v"]),
+        p["W_o"],
+        p["b_o"],
+    )
+    begin = LSTMState(asked.initial["c0"], asked.initial["s0"]) if asked.initial else None
+    first = jnp.full_like(wanted[:1], config["bos"])
+    seen = teach(writer, params, asked.inputs, length, jnp.concatenate([first, wanted[:-1]]), begin)
+    alive = living_steps(len(wanted), asked.target_length)
+    each = optax.losses.softmax_cross_entropy_with_integer_labels(seen.logits, wanted, axis=1)
+    total = jnp.sum(jnp.where(alive, each, 0))
+    every = jnp.sum(alive.astype(total.dtype)) if config["reduction"] == "mean" else 1
+    assert seen.alignment is not None
+    found = {
+        "logits": seen.logits,
+        "alignments": seen.alignment,
+        "contexts": seen.context,
+        "states": seen.outputs,
+    }
+    ends = asked.target_length
+    return {name: living_inputs(y, ends) for name, y in found.items()} | {LOSS: total / every}
+
+
 KINDS: dict[str, Callable[[Asked], Arrays]] = {
     "mdlstm": of_multidimensional,
     "mdlstm_multidirectional": of_multidimensional,
@@ -191,6 +250,8 @@ KINDS: dict[str, Callable[[Asked], Arrays]] = {
     "gru": of_torch(_gru, GRUState.of, lambda s: (s.h,), "h"),
     "rnn_tanh": of_torch(_rnn("tanh"), RNNState, lambda s: (s.h,), "h"),
     "rnn_relu": of_torch(_rnn("relu"), RNNState, lambda s: (s.h,), "h"),
+    "blstm_ctc": of_ctc,
+    "attention": of_attention,
     "gru_tutorial": of_gru("tutorial"),
     "gru_2014": of_gru("2014"),
 }
@@ -208,9 +269,13 @@ FORM = fields(
         **dict.fromkeys(("config", "params", "outputs", "gradients"), _OBJECT),
         "lengths": perhaps(every(whole(0))),
         "loss": number(-float(np.finfo(float).max), float(np.finfo(float).max)),
-        "loss_weights": lambda value, place: None,
         "inputs": every(lambda value, place: None),
-    }
+    },
+    {
+        "loss_weights": lambda value, place: None,
+        "targets": perhaps(every(every(whole(0)))),
+        "target_lengths": perhaps(every(whole(0))),
+    },
 )
 
 
@@ -239,13 +304,16 @@ def _numbers(data: dict[str, Any]) -> tuple[dict[str, np.ndarray], dict[str, np.
         "initial": _tree(data.get("initial") or {}),
     }
     length = None if data["lengths"] is None else jnp.asarray(data["lengths"], jnp.int32)
+    targets = _labels(data)
 
     def loss(given: dict[str, Any], outputs_of) -> tuple[Array, Arrays]:
         initial = {name: _batch_last(leaf) for name, leaf in given["initial"].items()}
         asked = Asked(
-            data["config"], given["params"], _batch_last(given["inputs"]), initial, length
+            data["config"], given["params"], _batch_last(given["inputs"]), initial, length, *targets
         )
         outputs = {name: _batch_last(y) for name, y in outputs_of(asked).items()}
+        if LOSS in outputs:
+            return outputs.pop(LOSS), outputs
         weights = data["loss_weights"]
         single = "y" if "y" in outputs else "output"
         named = weights if isinstance(weights, dict) else {single: weights}
@@ -263,6 +331,17 @@ def _numbers(data: dict[str, Any]) -> tuple[dict[str, np.ndarray], dict[str, np.
     }
     expected = {**{name: data[name] for name in found}, "loss": {"": data["loss"]}}
     return _named(found), _named(expected)
+
+
+def _labels(data: dict[str, Any]) -> tuple[Array, Array] | tuple[None, None]:
+    """Labels, `(label_time, batch)`, and how many: CTC's are a string a sequence in the file."""
+    strings = data.get("targets")
+    if strings is None:
+        return None, None
+    if data["kind"] == "blstm_ctc":
+        longest = max(1, *map(len, strings))
+        strings = np.transpose([one + [0] * (longest - len(one)) for one in strings])
+    return jnp.asarray(strings, jnp.int32), jnp.asarray(data["target_lengths"], jnp.int32)
 
 
 def _flat(slopes: dict[str, Any]) -> Arrays:
@@ -283,7 +362,7 @@ def _tree(named: dict[str, Any]) -> Arrays:
 
 def _batch_last(values: Array) -> Array:
     """From `(..., batch, units)` to `(..., units, batch)`, or back."""
-    return jnp.swapaxes(values, -1, -2)
+    return jnp.swapaxes(values, -1, -2) if values.ndim > 1 else values
 
 
 def _deviation(found: np.ndarray, expected: np.ndarray) -> float:

@@ -30,8 +30,8 @@ from lstm_jax.training.trial import make_trial
 from lstm_jax.types import Cell, GradientRule
 
 ROWS = {"4-100": "Y", "6a": "literal"}  # with the reading that solves the row
-TRIALS, CAP = 20, 300_000  # at each rate; sequences after which a trial is given up
-SGD, ADAM = (0.1, 0.5), (0.003, 0.01)  # rates tried; 0.5 is the paper's
+TRIALS, CAP = 20, 200_000  # at each rate; sequences after which a trial is given up
+SGD, ADAM = (0.2, 0.5), (0.003, 0.01)  # rates tried; 0.5 is the paper's
 CELLS = 4  # as many as the paper's net has
 
 

@@ -79,7 +79,7 @@ class TrialSource:
         return Group(solved, found["trials"], read.read(row).evaluation.cap)
 
     def trials(
-        self, name: str, trial: Trial, number: int, *, settings: Any = None, lanes: int = 32
+        self, name: str, trial: Trial, number: int, *, settings: Any = None, lanes: int = 16
     ) -> list[dict]:
         """Records of trials that no row has; they go on where they were.
 

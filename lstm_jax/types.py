@@ -244,6 +244,9 @@ class Net(NamedTuple, Generic[P]):
       inputs: number of input units, or of symbols.
       outputs: number of output units.
       draws: whether `apply` with a key is random.
+      taught: `(params, sequence, key) -> outputs`, the outputs that errors are taken of while
+        the net learns by `bptt`, of a net that is told targets then (teacher forcing); None of
+        all others, whose outputs are those of `apply`.
     """
 
     init: Callable[[Key], P]
@@ -251,6 +254,7 @@ class Net(NamedTuple, Generic[P]):
     inputs: int
     outputs: int
     draws: bool = False
+    taught: Callable[..., Array] | None = None
 
 
 class LossAndGrads(NamedTuple, Generic[P]):

@@ -1,6 +1,9 @@
 """The studies of the family, in the order of their page."""
 
+from experiments.family.attention import attention_and_length
+from experiments.family.continual import continual_embedded_reber
 from experiments.family.ladder import ladder
+from experiments.family.unsegmented import unsegmented_labels
 from experiments.studies.findings import Collection
 
 HEAD = """# The family
@@ -8,4 +11,12 @@ HEAD = """# The family
 What nets of the family learn, and what others do not, by `python -m experiments family`.
 """
 
-FAMILY = Collection("study", "family", HEAD, {study.__name__: study for study in (ladder,)})
+FAMILY = Collection(
+    "study",
+    "family",
+    HEAD,
+    {
+        study.__name__: study
+        for study in (continual_embedded_reber, unsegmented_labels, attention_and_length, ladder)
+    },
+)

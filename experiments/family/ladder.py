@@ -103,14 +103,9 @@ LADDER = (
 )
 BESIDE = (
     Rung("1997, Adam", _block(single=False), forward_traces, optax.adam, ADAM),
-    Rung("1997, full gradient", _block(single=False)),
     Rung("LSTM, forget bias 1", _LSTM_1),
-    Rung("LSTM, forget bias 1, Adam", _LSTM_1, optimizer=optax.adam, rates=ADAM),
-    Rung("peepholes", _PEEPHOLES),
     Rung("peepholes, Adam", _PEEPHOLES, optimizer=optax.adam, rates=ADAM),
-    Rung("coupled gates", _COUPLED),
     Rung("coupled gates, Adam", _COUPLED, optimizer=optax.adam, rates=ADAM),
-    Rung("GRU", _GRU),
     Rung("GRU, Adam", _GRU, optimizer=optax.adam, rates=ADAM),
 )
 

@@ -13,8 +13,10 @@ from experiments.running import results
 from experiments.running.jobs import Job
 from experiments.running.workers import run_here
 from experiments.studies import sweep as sweeps
+from lstm_jax.parameters import load_params, save_params
 from lstm_jax.training.trial import Trial
-from lstm_jax.trials import RunError, run_trials
+from lstm_jax.trials import Finished, RunError, run_trials
+from lstm_jax.types import Params
 
 
 class Group(NamedTuple):
@@ -94,6 +96,10 @@ class TrialSource:
           UserError: the budget ended first, or the folder holds something else.
         """
         work = self.folder / "runs" / name
+
+        def keep(finished: Finished) -> None:
+            save_params(work / f"params.{finished.record['trial']}.npz", finished.params)
+
         try:
             with alone_in(work):
                 records = run_trials(
@@ -104,12 +110,17 @@ class TrialSource:
                     lanes=lanes,
                     folder=work,
                     budget_s=self._budget,
+                    on_finished=keep,
                 )
         except RunError as error:
             raise UserError(str(error)) from error
         if len(records) < number:
             raise _unfinished(name)
         return records
+
+    def params(self, name: str, trial: int, like: Params) -> Params:
+        """What a trial of `trials` had learned in the end; `like` parameters of the same net."""
+        return load_params(self.folder / "runs" / name / f"params.{trial}.npz", like)
 
     def sweep(self, name: str, reading: str, grid: sweeps.Grid, trials: int = 10) -> Sequence[Any]:
         """The points of a grid, `sweep.run`'s."""

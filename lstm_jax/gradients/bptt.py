@@ -54,7 +54,9 @@ def _whole(net: Cell | Net, loss: Loss | SequenceLoss) -> GradientFn:
     def gradient(params: Params, sequence: Sequence, key: Key | None = None, /) -> LossAndGrads:
         sequence = fitted(net, params, sequence)
         check_key("the net", key, sequence.length.shape)
-        outputs, pull = jax.vjp(lambda params: predict(net, params, sequence, key), params)
+        outputs, pull = jax.vjp(
+            lambda params: predict(net, params, sequence, key, taught=True), params
+        )
         errors, signal = error_signal(loss, outputs, sequence)
         return LossAndGrads(no_derivative(errors), outputs, *pull(signal))
 

@@ -20,7 +20,7 @@ from jax import lax
 
 from lstm_jax.networks.attention import AttentionParams, attend, init_attention, keys_of
 from lstm_jax.networks.unroll import initial_state
-from lstm_jax.ops.fit import living_inputs
+from lstm_jax.ops.fit import living_inputs, living_steps
 from lstm_jax.ops.initializers import uniform
 from lstm_jax.ops.lanes import along_lanes, at_step
 from lstm_jax.ops.linear import linear
@@ -198,23 +198,44 @@ def greedy(
         length `steps`.
       state: of the cell, to begin with; None for its own.
     """
+    ask = {"begin": begin, "end": end, "steps": steps, "state": state}
+    labels, seen = greedy_steps(writer, params, encoded, length, **ask)
+    logs = jnp.max(jax.nn.log_softmax(seen.logits, axis=1), axis=1)
+    # the first end belongs to the string, those after it do not
+    length = jnp.sum(labels != end, axis=0, dtype=jnp.int32)
+    counted = living_steps(steps, length + 1)
+    return Written(labels, length, jnp.sum(jnp.where(counted, logs, 0), axis=0))
+
+
+def greedy_steps(
+    writer: Decoder,
+    params: DecoderParams,
+    encoded: Array,
+    length: Array,
+    *,
+    begin: int,
+    end: int,
+    steps: int,
+    state: State = None,
+) -> tuple[Array, Decoded]:
+    """`greedy`, and what is seen of every step.
+
+    Returns:
+      `(steps, *lanes)` labels, the end label from the end on; and everything, with the steps
+      in front.
+    """
     step = _stepping(writer, params, encoded, length)
     lanes = jnp.shape(length)
     state = _begin(writer, params, lanes) if state is None else state
-    label = jnp.full(lanes, begin, jnp.int32)
-    total = jnp.zeros(lanes, encoded.dtype)
 
     def body(carry, _):
-        state, label, total, over = carry
+        state, label, over = carry
         state, seen = step(state, label)
-        logs = jax.nn.log_softmax(seen.logits, axis=0)
-        label = jnp.where(over, end, jnp.argmax(logs, axis=0)).astype(jnp.int32)
-        total = total + jnp.where(over, 0, jnp.max(logs, axis=0))
-        return (state, label, total, over | (label == end)), label
+        label = jnp.where(over, end, jnp.argmax(seen.logits, axis=0)).astype(jnp.int32)
+        return (state, label, over | (label == end)), (label, seen)
 
-    begin_with = state, label, total, jnp.zeros(lanes, bool)
-    (_, _, total, _), written = lax.scan(body, begin_with, None, length=steps)
-    return Written(written, jnp.sum(written != end, axis=0, dtype=jnp.int32), total)
+    begin_with = state, jnp.full(lanes, begin, jnp.int32), jnp.zeros(lanes, bool)
+    return lax.scan(body, begin_with, None, length=steps)[1]
 
 
 class _Beam(NamedTuple):

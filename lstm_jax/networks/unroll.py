@@ -179,8 +179,22 @@ def at_targets(outputs: Array, sequence: Sequence) -> Array:
     return at_step(outputs, sequence.length - 1)[None]
 
 
-def predict(net: Cell | Net, params: Params, sequence: Sequence, key: Key | None = None) -> Array:
+def predict(
+    net: Cell | Net,
+    params: Params,
+    sequence: Sequence,
+    key: Key | None = None,
+    *,
+    taught: bool = False,
+) -> Array:
     """Outputs of a net beside the targets of a sequence; without a key it does not draw.
+
+    Args:
+      net: a cell or a net.
+      params: its parameters.
+      sequence: what it reads.
+      key: of a net that draws.
+      taught: whether a net that is told targets while it learns is told them.
 
     Returns:
       `(target_time, outputs, *lanes)`.
@@ -188,7 +202,11 @@ def predict(net: Cell | Net, params: Params, sequence: Sequence, key: Key | None
     Raises:
       ValueError: the net's outputs do not stand beside the targets.
     """
-    outputs = as_net(net).apply(params, sequence.inputs, sequence.length, key)
+    net = as_net(net)
+    if taught and net.taught is not None:
+        outputs = net.taught(params, sequence, key)
+    else:
+        outputs = net.apply(params, sequence.inputs, sequence.length, key)
     outputs = at_targets(outputs, sequence)
     if outputs.shape != jnp.shape(sequence.targets):
         raise ValueError(

@@ -9,22 +9,37 @@
 | 6a, 6b | `temporal_order` |
 
 `delayed_logic`, `parity` and `steps_ago` are what the paper discusses in its Section 6.
-Beside them stand `reber`, the grammar inside the embedded one, and `modern_adding` and
-`modern_multiplication`, what the later literature calls by these names.
+`continual_reber`, `counting_language`, `copying` and `unsegmented` are what later nets of the
+family were made for. Beside them stand `reber`, the grammar inside the embedded one, and
+`modern_adding` and `modern_multiplication`, what the later literature calls by these names.
 """
 
 from lstm_jax.tasks.adding import adding, modern_adding, modern_multiplication, multiplication
+from lstm_jax.tasks.copying import copying
+from lstm_jax.tasks.counting_language import counting_language
 from lstm_jax.tasks.limitations import AND, XOR, delayed_logic, parity, steps_ago
 from lstm_jax.tasks.long_lag import fixed_distractors, random_distractors, random_lag
-from lstm_jax.tasks.reber import embedded_reber, from_pairs, from_set, reber, reber_sets, spell
+from lstm_jax.tasks.reber import (
+    continual_reber,
+    embedded_reber,
+    from_pairs,
+    from_set,
+    reber,
+    reber_sets,
+    spell,
+)
 from lstm_jax.tasks.sets import set_pairs
 from lstm_jax.tasks.temporal_order import temporal_order
 from lstm_jax.tasks.two_sequence import two_sequence
+from lstm_jax.tasks.unsegmented import unsegmented
 
 __all__ = [
     "AND",
     "XOR",
     "adding",
+    "continual_reber",
+    "copying",
+    "counting_language",
     "delayed_logic",
     "embedded_reber",
     "fixed_distractors",
@@ -43,4 +58,5 @@ __all__ = [
     "steps_ago",
     "temporal_order",
     "two_sequence",
+    "unsegmented",
 ]

@@ -117,6 +117,41 @@ def embedded_reber(steps: int = _EMBEDDED_STEPS) -> Task:
     return _prediction(_EMBEDDED_REBER, steps)
 
 
+def continual_reber(steps: int = _EMBEDDED_STEPS) -> Task:
+    """Strings of the embedded Reber grammar one after the other (Gers et al. 2000).
+
+    As `embedded_reber`, and after the E that ends a string the B of the next one is to be
+    predicted: `mask` is true at the last symbol, too. For nets that are never reset between
+    strings (`gradient_descent(..., every_step=True, resets=False)`), so that the strings are
+    one stream, and nothing tells the net where one ends.
+
+    Args:
+      steps: what strings are padded to, at least 9.
+
+    >>> sequence = continual_reber().sample(jax.random.key(0))
+    >>> last = sequence.length - 1
+    >>> SYMBOLS[sequence.inputs[last]], SYMBOLS[sequence.targets[last].argmax()]
+    ('E', 'B')
+    """
+    task = embedded_reber(steps)
+
+    def sample(key: Key) -> Sequence:
+        string = task.sample(key)
+        last = jnp.arange(steps, dtype=jnp.int32) == string.length - 1
+        begin = (jnp.arange(len(SYMBOLS)) == SYMBOLS.index("B")).astype(string.goals.dtype)
+
+        def with_begin(values: Array) -> Array:
+            return jnp.where(last[:, None], begin[None], values)
+
+        return string.replace(
+            targets=with_begin(string.targets),
+            goals=with_begin(string.goals),
+            mask=string.mask | last,
+        )
+
+    return task._replace(sample=sample)
+
+
 def reber_sets(key: Key, n: int = 256) -> tuple[Sequence, Sequence]:
     """The training set and the test set of experiment 1: n embedded strings each.
 

@@ -19,7 +19,7 @@ from lstm_jax.methods.cascade_correlation import cascade_correlation, cascade_ne
 from lstm_jax.methods.random_guessing import all_right, random_guessing
 from lstm_jax.methods.sequence_chunker import sequence_chunker
 from lstm_jax.networks.bidirectional import bidirectional
-from lstm_jax.networks.decoder import beam_search, decoder, greedy, teach
+from lstm_jax.networks.decoder import beam_search, decoder, greedy, teacher_forcing
 from lstm_jax.networks.dropout import dropout
 from lstm_jax.networks.feedforward import feed_forward
 from lstm_jax.networks.grid_sweep import grid_lstm, multidimensional
@@ -129,7 +129,7 @@ __all__ = [
     "stack",
     "stopping",
     "tasks",
-    "teach",
+    "teacher_forcing",
     "to_torch",
     "tune_cpu_loops",
     "unroll",

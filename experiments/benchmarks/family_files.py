@@ -31,7 +31,7 @@ from lstm_jax.cells.torch_layout import TorchParams
 from lstm_jax.ctc import ctc_error
 from lstm_jax.gradients.truncated import cut
 from lstm_jax.networks.attention import AttentionParams
-from lstm_jax.networks.decoder import DecoderParams, decoder, teach
+from lstm_jax.networks.decoder import DecoderParams, decoder, teacher_forcing
 from lstm_jax.networks.grid_sweep import grid_sweep, multi_sweep
 from lstm_jax.networks.layers import layers, run_layers
 from lstm_jax.networks.torch_weights import from_torch
@@ -221,7 +221,9 @@ def of_attention(asked: Asked) -> Arrays:
     )
     begin = LSTMState(asked.initial["c0"], asked.initial["s0"]) if asked.initial else None
     first = jnp.full_like(wanted[:1], config["bos"])
-    seen = teach(writer, params, asked.inputs, length, jnp.concatenate([first, wanted[:-1]]), begin)
+    seen = teacher_forcing(
+        writer, params, asked.inputs, length, jnp.concatenate([first, wanted[:-1]]), begin
+    )
     alive = living_steps(len(wanted), asked.target_length)
     each = optax.losses.softmax_cross_entropy_with_integer_labels(seen.logits, wanted, axis=1)
     total = jnp.sum(jnp.where(alive, each, 0))

@@ -16,7 +16,7 @@ from lstm_jax.cells.lstm import lstm
 from lstm_jax.gradients import bptt
 from lstm_jax.losses import softmax_cross_entropy
 from lstm_jax.networks.bidirectional import bidirectional
-from lstm_jax.networks.decoder import decoder, greedy, teach
+from lstm_jax.networks.decoder import decoder, greedy, teacher_forcing
 from lstm_jax.networks.encoder_decoder import encoder_decoder
 from lstm_jax.tasks import copying
 from lstm_jax.tasks.copying import BEGIN, END
@@ -127,7 +127,7 @@ def _alignment(params: Any, backwards: bool) -> list[list[float]]:
     ask = {"begin": BEGIN, "end": END, "steps": LONGEST + 1}
     labels = greedy(writer, params.decoder, encoded, one.length, **ask).labels
     previous = jnp.concatenate([jnp.full((1,), BEGIN, jnp.int32), labels[:-1]])
-    seen = teach(writer, params.decoder, encoded, one.length, previous).alignment
+    seen = teacher_forcing(writer, params.decoder, encoded, one.length, previous).alignment
     assert seen is not None
     return np.asarray(seen).tolist()
 

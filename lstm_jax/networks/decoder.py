@@ -6,9 +6,8 @@
   logits   = W_o [s(t); context] + b_o
 
 (Sutskever et al. 2014; Bahdanau et al. 2015.) The encoder is any net. While it learns, the
-previous label is the one that should have been written (teacher forcing, `teach`); afterwards
-it is the one that was (`greedy`, `beam_search`). A `Net` is not given targets, so that teaching
-has a function of its own, to be differentiated by `jax.grad` like any other.
+previous label is the one that should have been written (`teacher_forcing`); afterwards it is
+the one that was (`greedy`, `beam_search`). `networks.encoder_decoder` makes a net of both.
 """
 
 from collections.abc import Callable
@@ -116,7 +115,7 @@ def decoder(
       >>> from lstm_jax.cells.lstm import lstm
       >>> writer = decoder(lambda inputs: lstm(inputs, 8), labels=5, encoded=6, attention=4)
       >>> params, encoded = writer.init(jax.random.key(0)), jnp.ones((7, 6))
-      >>> teach(writer, params, encoded, jnp.array(7), jnp.array([0, 3, 1])).logits.shape
+      >>> teacher_forcing(writer, params, encoded, jnp.array(7), jnp.array([0, 3, 1])).logits.shape
       (3, 5)
       >>> greedy(writer, params, encoded, jnp.array(7), begin=0, end=1, steps=4).labels.shape
       (4,)
@@ -147,7 +146,7 @@ def decoder(
     return Decoder(init, cell, labels, encoded)
 
 
-def teach(
+def teacher_forcing(
     writer: Decoder,
     params: DecoderParams,
     encoded: Array,

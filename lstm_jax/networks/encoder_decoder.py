@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from lstm_jax.networks.decoder import Decoder, DecoderParams, greedy_steps, teach
+from lstm_jax.networks.decoder import Decoder, DecoderParams, greedy_steps, teacher_forcing
 from lstm_jax.types import Array, Key, Net, Params, Sequence
 
 
@@ -64,6 +64,6 @@ def encoder_decoder(
         encoded = encoder.apply(params.encoder, sequence.inputs, sequence.length, key)
         labels = jnp.argmax(sequence.targets, axis=1).astype(jnp.int32)
         previous = jnp.concatenate([jnp.full_like(labels[:1], begin), labels[:-1]])
-        return teach(writer, params.decoder, encoded, sequence.length, previous).logits
+        return teacher_forcing(writer, params.decoder, encoded, sequence.length, previous).logits
 
     return Net(init, apply, encoder.inputs, writer.labels, encoder.draws, taught)

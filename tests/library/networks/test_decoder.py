@@ -9,7 +9,7 @@ import pytest
 
 from lstm_jax.cells.lstm import lstm
 from lstm_jax.networks.attention import attend, init_attention, keys_of
-from lstm_jax.networks.decoder import beam_search, decoder, greedy, teach
+from lstm_jax.networks.decoder import beam_search, decoder, greedy, teacher_forcing
 from tests.support.bridge import KEY
 
 LABELS, BEGIN, END, STEPS = 4, 0, 1, 4
@@ -39,7 +39,9 @@ def test_a_taught_step_is_the_equations(name, x64):
     """The first step of a plain loop in NumPy; its state is 0."""
     writer, params, encoded = given(name)
     length, label = 4, 2
-    seen = jax.jit(lambda: teach(writer, params, encoded, jnp.array(length), jnp.array([label])))()
+    seen = jax.jit(
+        lambda: teacher_forcing(writer, params, encoded, jnp.array(length), jnp.array([label]))
+    )()
     enc = np.asarray(encoded)
     if params.attention is None:
         context = enc[length - 1]
@@ -64,7 +66,9 @@ def test_a_taught_step_is_the_equations(name, x64):
 def score(writer, params, encoded, length, string):
     """The log-probability of a string, by teaching it."""
     previous = jnp.array([BEGIN, *string[:-1]])
-    logs = jax.nn.log_softmax(teach(writer, params, encoded, length, previous).logits, axis=1)
+    logs = jax.nn.log_softmax(
+        teacher_forcing(writer, params, encoded, length, previous).logits, axis=1
+    )
     return float(sum(logs[t, label] for t, label in enumerate(string)))
 
 
@@ -103,7 +107,7 @@ def test_lanes_are_sequences_side_by_side_and_padding_is_nothing(name, x64):
     @jax.jit
     def everything(encoded, length, previous):
         def error(params):
-            logits = teach(writer, params, encoded, length, previous).logits
+            logits = teacher_forcing(writer, params, encoded, length, previous).logits
             return jnp.sum(logits**2), logits
 
         (_, logits), grads = jax.value_and_grad(error, has_aux=True)(params)
@@ -151,7 +155,7 @@ def test_what_does_not_fit_is_refused():
         decoder(lambda n: lstm(n, 3)._replace(read=None), LABELS, 2)
     writer, params, encoded = given("attention")
     with pytest.raises(ValueError, match=r"encoded: expected \(time, 2, \*lanes\).*got \(2, 5\)"):
-        teach(writer, params, encoded.T, jnp.array(5), jnp.array([0]))
+        teacher_forcing(writer, params, encoded.T, jnp.array(5), jnp.array([0]))
     with pytest.raises(ValueError, match="width: expected at least 1, got 0"):
         beam_search(
             writer, params, encoded, jnp.array(5), begin=BEGIN, end=END, steps=2, width=0

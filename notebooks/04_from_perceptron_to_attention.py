@@ -136,17 +136,19 @@ assert error(params) < 0.01
 # %% [markdown]
 # ## 3. Recurrent nets forget, cells do not
 #
-# Now inputs come one after the other. In *adding* the net sees 50 pairs: a random number and a
-# mark; at the end it has to tell the sum of the two marked numbers (Hochreiter and Schmidhuber
-# 1997, experiment 4). The first marked number lies up to 50 steps back. An Elman net is given
-# the full gradient and the same optimizer as the LSTM; all that differs is the cell.
+# Now inputs come one after the other. In *adding* the net sees some 20 pairs, a random number
+# and a mark; at the end it has to tell the sum of the two marked numbers (Hochreiter and
+# Schmidhuber 1997, experiment 4, shortened). An Elman net with the full gradient is put beside
+# the memory cells of 1997 with their truncated one: sixteen nets of each, by plain gradient
+# descent.
 
 # %%
-T = 50
-CELLS = {
-    "Elman": lj.elman(2, 16),
-    "LSTM": lj.lstm(2, 16, forget_bias=1.0),
-    "GRU": lj.gru(2, 16),
+blocks = lj.memory_block(
+    lj.Topology(inputs=2, blocks=(2, 2)), lj.Initialization(input_gate=(-3.0, -6.0))
+)
+CASES = {
+    "Elman": (lj.elman(2, 12), gradients.bptt, 0.05),
+    "LSTM of 1997": (blocks, gradients.forward_traces, 0.5),
 }
 
 
@@ -157,16 +159,14 @@ def curve(record):
 
 
 learnt = {}
-for name, cell in CELLS.items():
+for name, (cell, rule, rate) in CASES.items():
     net = lj.readout(cell, 1, activation=activations.identity)
     learnt[name], _ = trials(
-        net, tasks.adding(T), gradients.bptt, losses.squared_error, optax.adam(0.01),
-        judging.within(0.15), number=4, most=24_000, batch=16,
+        net, tasks.adding(20), rule, losses.squared_error, optax.sgd(rate),
+        judging.within(0.1), number=16, most=40_000,
     )  # fmt: skip
-final = {name: np.mean([curve(r)[1, -1] for r in records]) for name, records in learnt.items()}
-for name, records in learnt.items():
-    print(f"{name:5} solved {solved(records)} of 4; mean error in the end {final[name]:.3f}")
-assert final["LSTM"] < 0.5 * final["Elman"]
+    print(f"{name}: {solved(learnt[name])} of 16 solved")
+assert solved(learnt["Elman"]) < 8 < solved(learnt["LSTM of 1997"])
 
 # %%
 figure, ax = plt.subplots(figsize=(6, 3))
@@ -210,7 +210,7 @@ assert largest[False][-1] > 30 * largest[True][-1]
 # repetitions left out, has read the signal.
 
 # %%
-task = tasks.unsegmented(most=3, noise=0.1)
+task = tasks.unsegmented(most=2, noise=0.05)
 one = lj.lstm(2, 12, forget_bias=1.0)
 output = lj.feed_forward(24, task.outputs, output_activation=activations.identity)
 net = lj.sequential(lj.bidirectional(one, one), output)
@@ -223,11 +223,13 @@ def spelling(outputs, sequence):
     return judging.Judgement(distance > 0, rate, rate**2)
 
 
-records, kept = trials(
-    net, task, gradients.bptt, ctc.ctc, optax.adam(0.02), spelling, number=2, most=12_000, batch=16
+_, kept = trials(
+    net, task, gradients.bptt, ctc.ctc, optax.adam(0.02), spelling, number=1, most=12_000, batch=16
 )
-rates = [record["test"]["error"] for record in records if record["test"]] or [1.0]
-print("label error rate on fresh signals:", np.round(rates, 3), solved(records), "solved")
+fresh = jax.vmap(task.sample, out_axes=-1)(jax.random.split(jax.random.key(8), 200))
+rate = spelling(net.apply(kept[0], fresh.inputs, fresh.length, None), fresh).error.mean()
+print("label error rate on fresh signals:", rate)
+assert rate < 0.1
 
 # %%
 signal = task.sample(jax.random.key(9))
@@ -267,13 +269,13 @@ def written(outputs, sequence):
 
 records, kept = trials(
     net, copy, gradients.bptt, losses.softmax_cross_entropy, optax.adam(0.01), written,
-    number=2, most=32_000, batch=16,
+    number=1, most=32_000, batch=16,
 )  # fmt: skip
-print("reversal solved by", solved(records), "of 2 nets")
-assert solved(records) >= 1
+assert solved(records) == 1
+print("reversal solved after", records[0]["sequences"], "strings")
 
 # %%
-params = kept[[record["phase"] for record in records].index("solved")]
+params = kept[0]
 string = jnp.array([2, 3, 4, 5, 3])
 read = encoder.apply(params.encoder, string, jnp.array(5), None)
 answer = lj.greedy(writer, params.decoder, read, jnp.array(5), begin=0, end=1, steps=LONGEST + 1)
@@ -289,7 +291,7 @@ ax.set(xlabel="read", ylabel="written")
 # ## Exercises
 #
 # 1. Why can no rate and no start make the perceptron rule solve XOR?
-# 2. In part 3, `T = 10` instead of 50: who solves it now, and why?
+# 2. In part 3, `adding(10)` would ask for less: who solves it then, and why?
 # 3. In part 4, what bias of the forget gates keeps a cell's content over 100 steps?
 # 4. In part 6, take `attention=None`. What does the decoder know of the string?
 #
@@ -297,7 +299,7 @@ ax.set(xlabel="read", ylabel="written")
 #
 # 1. A unit's answer is the side of a line, and no line separates XOR. The rule changes weights
 #    whenever it is wrong, so it never stops.
-# 2. The Elman net comes close, too: the error has to travel 10 steps only, and what is lost by
+# 2. The Elman net comes close, too: the error has to travel a few steps only, and what is lost by
 #    a factor below 1 at each is still there.
 # 3. What is left after 100 steps is f^100. For half of it, f = 0.5^(1/100) = 0.993, a bias of
 #    about 5 if nothing else is read: log(f / (1 - f)).

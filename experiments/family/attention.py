@@ -29,7 +29,7 @@ from lstm_jax.types import Array, Net, Sequence
 
 LETTERS, LONGEST, FARTHEST = 6, 8, 16
 TRIALS, UNITS, BATCH, RATE = 8, 24, 16, 0.005
-SEQUENCES, TEST = 64_000, 50  # test sequences of each length
+SEQUENCES, TEST = 24_000, 50  # test sequences of each length
 
 
 def _writer(attention: bool):
@@ -60,7 +60,7 @@ def attention_and_length(source: TrialSource) -> Finding:
 
     A bidirectional LSTM reads strings of 1 to 8 letters out of 6, another LSTM writes them
     again, with additive attention or from the encoding of the last step alone; 8 trials each of
-    64,000 strings in batches of 16, Adam 0.005, teacher forcing. Right is a string that is
+    24,000 strings in batches of 16, Adam 0.005, teacher forcing. Right is a string that is
     written greedily without any fault; 50 fresh strings of each length up to 16, twice what was
     trained on, by each trial. It holds if at length 8 the intervals of both tasks lie apart in
     favour of attention.

@@ -106,12 +106,12 @@ def _shares(source: TrialSource, name: str, backwards: bool, attention: bool) ->
     strings = jax.vmap(task.evaluation_set, out_axes=-1)(jnp.arange(FARTHEST * TEST))
 
     @jax.jit
-    def wrong(params):
+    def wrong(params, strings):
         return written_right(far.apply(params, strings.inputs, strings.length, None), strings).wrong
 
     like = far.init(jax.random.key(0))
     learnt = [source.params(folder, i, like) for i in range(TRIALS)]
-    right = np.stack([~np.asarray(wrong(params)) for params in learnt])  # trials, strings
+    right = np.stack([~np.asarray(wrong(params, strings)) for params in learnt])  # trials, strings
     right = right.reshape(TRIALS, TEST, FARTHEST).sum(axis=(0, 1))
     shares = [wilson(int(n), TRIALS * TEST)._asdict() for n in right]
     picture = _alignment(learnt[0], backwards) if attention else None

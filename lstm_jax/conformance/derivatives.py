@@ -29,7 +29,7 @@ def true_slopes(net: Net, params: Params, inputs: Array, key: Key) -> Iterator[s
         return jnp.sum(jax.vmap(squared_error)(outputs, sequence.targets))
 
     def error_of(params):
-        return error(predict(net, params, sequence), sequence)
+        return error(predict(net, params, sequence, taught=True), sequence)
 
     found = jax.jit(bptt(net, SequenceLoss(error)))(params, sequence).grads
     expected = jax.jit(lambda p: slopes_by_differences(error_of, p))(params)

@@ -65,7 +65,7 @@ CELLS |= {"symbols alone": only_symbols, "reals alone": only_reals}
 
 # those of the tests whose like the library has now, and its tests check
 OWN = {"LSTM", "GRU", "peephole", "stack", "leaky", "bidirectional", "multidimensional", "grid"}
-OWN |= {"dropout", "feed-forward"}
+OWN |= {"dropout", "feed-forward", "attention", "encoder-decoder"}
 
 
 def those(names):

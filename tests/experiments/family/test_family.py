@@ -1,0 +1,97 @@
+"""Studies of the family: every rung can be trained, what is found is judged by its rule."""
+
+import jax
+import jax.numpy as jnp
+import matplotlib.pyplot as plt
+import pytest
+
+from experiments.cli import COMMANDS
+from experiments.common.errors import UserError
+from experiments.common.files import HERE
+from experiments.family import continual, ladder, unsegmented
+from experiments.family.collection import FAMILY
+from experiments.paper import select
+from experiments.studies.trial_source import TrialSource
+from lstm_jax.ctc import ctc
+from lstm_jax.tasks import unsegmented as task
+from lstm_jax.training.trial import make_trial
+from tests.experiments.synthetic import record
+
+RUNGS = (*ladder.LADDER, *ladder.BESIDE)
+
+
+@pytest.fixture(autouse=True)
+def closed_figures():
+    yield
+    plt.close("all")
+
+
+@pytest.mark.parametrize("says", [rung.says for rung in RUNGS])
+def test_every_rung_is_a_trial_of_its_row(says):
+    rung = next(rung for rung in RUNGS if rung.says == says)
+    row = select.find_row("6a")
+    trial = make_trial(ladder.config(select.find_reading(row, "literal").read(row), rung))
+    state = jax.eval_shape(trial.init, jax.random.key(0), jnp.float32(0.1))
+    assert sum(leaf.size for leaf in jax.tree.leaves(state.learner.params)) > 0
+
+
+class Told(TrialSource):
+    """A source that is told which trials succeed."""
+
+    def __init__(self, folder, succeed):
+        super().__init__(folder)
+        self.succeed = succeed
+
+    def trials(self, name, trial, number, **_):
+        return [
+            record(i, 10_000 + i) if self.succeed(name) else record(i, 200_000, phase="capped")
+            for i in range(number)
+        ]
+
+
+@pytest.mark.parametrize(
+    ("failing", "holds"), [("torch", True), ("nothing", False), ("Adam", False), ("1997", False)]
+)
+def test_the_ladder_is_judged_by_its_rule(tmp_path, failing, holds):
+    found = ladder.ladder(Told(tmp_path, lambda name: failing not in name))
+    assert found.holds is holds
+    one = found.numbers["6a"]["1997"]
+    assert one["trials"] == ladder.TRIALS and set(one["rates"]) == {str(r) for r in ladder.SGD}
+
+
+def test_a_string_is_wrong_where_its_labels_are():
+    sequence = task(2).sample(jax.random.key(0))
+    n = int(sequence.target_length)
+    # every label once, a blank between
+    labels = sequence.targets[:n].argmax(axis=1)
+    path = jnp.zeros(len(sequence.inputs), jnp.int32).at[1 : 2 * n : 2].set(labels)
+    logits = 20 * jax.nn.one_hot(path, task(2).outputs)
+    assert not unsegmented.spelling(logits, sequence).wrong
+    assert float(ctc.error(logits, sequence)) < 1e-3
+    spoilt = unsegmented.spelling(logits.at[1].set(logits[0]), sequence)
+    assert spoilt.wrong and float(spoilt.error) == pytest.approx(1 / n)
+
+
+def test_continual_nets_differ_in_what_they_are_named_by():
+    nets = [continual.config(*how)(0.1) for how in continual.NETS.values()]
+    assert [c.learner.resets for c in nets] == [True, False, False]
+    sizes = [
+        sum(leaf.size for leaf in jax.tree.leaves(c.net.init(jax.random.key(0)))) for c in nets
+    ]
+    assert sizes[0] == sizes[1] < sizes[2]
+
+
+def test_the_command_names_what_there_is(tmp_path, capsys):
+    with pytest.raises(UserError, match="no study is called"):
+        COMMANDS["family"](("laddr",), folder=tmp_path)
+    with pytest.raises(UserError, match="has no family"):
+        COMMANDS["family"]((), folder=tmp_path, only_report=True)
+
+
+def test_the_page_that_is_kept_is_up_to_date():
+    kept = FAMILY.read(HERE)
+    assert set(kept) == set(FAMILY.studies), "run `python -m experiments family`"
+    page = (FAMILY.folder(HERE) / "README.md").read_text()
+    assert page == FAMILY.page(kept), "run `python -m experiments family --only-report`"
+    for name in kept:
+        assert (FAMILY.folder(HERE) / f"{name}.png").exists()

@@ -84,8 +84,9 @@ def _clipped(rate: Any) -> optax.GradientTransformation:
 
 
 _FORGET = {"recurrence": "cells", "forget_gates": True, "forget_bias": 1.0}
+_OPEN = {**_FORGET, "forget_bias": 5.0}  # half of a state is left after 100 steps
 _NARROW = {**_FORGET, "squash_input": (-1.0, 1.0)}
-_LSTM, _LSTM_1 = _layer(lstm), _layer(lstm, forget_bias=1.0)
+_LSTM, _LSTM_5 = _layer(lstm), _layer(lstm, forget_bias=5.0)
 _PEEPHOLES, _COUPLED, _GRU = _layer(peephole_lstm), _layer(coupled_lstm), _layer(gru)
 
 # each rung of the first part keeps the changes of those before
@@ -103,7 +104,9 @@ LADDER = (
 )
 BESIDE = (
     Rung("1997, Adam", _block(single=False), forward_traces, optax.adam, ADAM),
-    Rung("LSTM, forget bias 1", _LSTM_1),
+    Rung("1997 + forget gates, bias 5", _block(**_OPEN), forward_traces),
+    Rung("LSTM, forget bias 5", _LSTM_5),
+    Rung("LSTM, forget bias 5, Adam", _LSTM_5, optimizer=optax.adam, rates=ADAM),
     Rung("peepholes, Adam", _PEEPHOLES, optimizer=optax.adam, rates=ADAM),
     Rung("coupled gates, Adam", _COUPLED, optimizer=optax.adam, rates=ADAM),
     Rung("GRU, Adam", _GRU, optimizer=optax.adam, rates=ADAM),
@@ -127,13 +130,15 @@ def config(row: Row, rung: Rung) -> Callable[[Any], TrialConfig]:
 
 
 def ladder(source: TrialSource) -> Finding:
-    """The layer of today does not learn what the net of 1997 learns until Adam drives it.
+    """What today's layer lacks for lags of 1997 is forget gates that begin open, and Adam helps.
 
     Rows 4-100 (Y) and 6a, four cells each, 20 trials at each of two learning rates; of a rung
-    that rate is shown that solves more trials, then sooner. Bars are means over solved trials
-    with bootstrap intervals, beside them the share that was solved of the 20. It holds if on
-    both rows the 1997 net solves 90 % and torch's LSTM under plain gradient descent solves
-    significantly fewer (Wilson intervals apart) while under Adam it solves 90 %.
+    that rate is shown that solves more trials, then sooner. A trial that has not succeeded
+    after 200,000 sequences is given up. Bars are means over solved trials with bootstrap
+    intervals, beside them how many were solved. It holds if on both rows the net of 1997 and
+    torch's LSTM with forget biases of 5 under Adam solve 90 %, and torch's LSTM as it begins by
+    itself solves significantly fewer, under plain gradient descent and under Adam (Wilson
+    intervals apart).
     """
     found = {
         name: {rung.says: _rung(source, name, rung) for rung in (*LADDER, *BESIDE)} for name in ROWS
@@ -184,9 +189,11 @@ def _short(one: dict[str, Any]) -> str:
 
 
 def _bears_out(rungs: dict[str, Any]) -> bool:
-    first, plain, driven = (rungs[says] for says in ("1997", "+ torch's LSTM", "+ Adam"))
-    apart = plain["success"]["high"] < first["success"]["low"]
-    return apart and min(first["success"]["value"], driven["success"]["value"]) >= 0.9
+    names = "1997", "LSTM, forget bias 5, Adam", "+ torch's LSTM", "+ Adam"
+    first, opened, *closed = (rungs[name]["success"] for name in names)
+    least = min(first["low"], opened["low"])
+    apart = all(one["high"] < least for one in closed)
+    return apart and min(first["value"], opened["value"]) >= 0.9
 
 
 def _figure(found: dict[str, dict[str, Any]]) -> Figure:

@@ -36,6 +36,18 @@ class RecurrentParams(NamedTuple):
     bias: Array | None
 
 
+class JordanState(NamedTuple):
+    """What the next step of a Jordan net whose context fades receives.
+
+    Attributes:
+      context: `(outputs, *lanes)`.
+      y: `(outputs, *lanes)`, the last outputs.
+    """
+
+    context: Array
+    y: Array
+
+
 class JordanParams(NamedTuple):
     """Weights of a Jordan net.
 
@@ -188,13 +200,15 @@ def jordan(
     bias: bool = True,
     init_scale: Number = 0.1,
     initial_bias: Numbers = None,
+    context_decay: Number | None = None,
 ) -> Cell:
     """A net whose hidden layer receives the outputs of one step before: a whole net.
 
-    y_h(t) = f(W [x(t), y(t-1), 1]), y(t) = f_out(V [y_h(t), 1]), y(0) = 0.
+    y_h(t) = f(W [x(t), c(t-1), 1]), y(t) = f_out(V [y_h(t), 1]), c(t) = y(t), c(0) = 0.
 
     Departure: Jordan's context units also received themselves, so that their memory faded
-    over several steps; here, as in the tutorial, the context is the last output alone.
+    over several steps: c(t) = `context_decay` c(t-1) + y(t) (Jordan 1986). Here, as in the
+    tutorial, the context is the last output alone unless a decay is given.
 
     Args:
       inputs: number of input units, or of symbols.
@@ -206,9 +220,11 @@ def jordan(
       init_scale: weights are drawn uniformly from `[-init_scale, init_scale]`; may be traced.
       initial_bias: initial biases, a number or one a unit, hidden units first; None to
         draw them like the weights.
+      context_decay: weight of a context unit's connection from itself, fixed, in [0, 1); the
+        state is a `JordanState` then. None without such connections.
 
     Raises:
-      ValueError: a number below 1; by `init`, biases of another number.
+      ValueError: a number below 1; a decay out of range; by `init`, biases of another number.
 
     Example:
       >>> net = jordan(inputs=2, hidden=3, outputs=1)
@@ -217,6 +233,8 @@ def jordan(
       True
     """
     _expect_units(inputs=inputs, hidden=hidden, outputs=outputs)
+    if context_decay is not None and not 0 <= context_decay < 1:
+        raise ValueError(f"context_decay: expected a number in [0, 1), got {context_decay}")
 
     def init(key: Key) -> JordanParams:
         for_inputs, for_context, for_hidden, for_bias = jax.random.split(key, 4)
@@ -244,7 +262,24 @@ def jordan(
     def read(params: JordanParams, state: SimpleState, x: Array) -> Array:
         return state.context
 
-    return Cell(init, _zeros(outputs), step, inputs, outputs, read=read)
+    cell = Cell(init, _zeros(outputs), step, inputs, outputs, read=read)
+    return cell if context_decay is None else _with_decay(cell, context_decay)
+
+
+def _with_decay(net: Cell, decay: Number) -> Cell:
+    """A Jordan net whose context units receive themselves, too."""
+
+    def initial_state(lanes: tuple[int, ...] = (), dtype=None) -> JordanState:
+        (context,) = net.initial_state(lanes, dtype)
+        return JordanState(context, context)
+
+    def step(params: JordanParams, state: JordanState, x: Array) -> tuple[JordanState, Array]:
+        _, y = net.step(params, SimpleState(state.context), x)
+        return JordanState(decay * state.context + y, y), y
+
+    return net._replace(
+        initial_state=initial_state, step=step, read=lambda params, state, x: state.y
+    )
 
 
 def _expect_units(**numbers: int) -> None:

@@ -60,12 +60,16 @@ def elman(hidden: Array, top: Array, inputs: Array) -> Array:
     return np.array([squashed(top, sources(y, none, top)) for y in fully_recurrent(hidden, inputs)])
 
 
-def jordan(hidden: Array, top: Array, inputs: Array) -> Array:
-    """Outputs `(L, outputs)` of a net whose hidden layer reads the last outputs."""
-    y, run = np.zeros(len(top)), []
+def jordan(hidden: Array, top: Array, inputs: Array, decay: float = 0.0) -> Array:
+    """Outputs `(L, outputs)` of a net whose hidden layer reads the last outputs.
+
+    With a decay its context units read themselves, too.
+    """
+    context, run = np.zeros(len(top)), []
     for x in inputs:
-        y_h = squashed(hidden, sources(x, y, hidden))
+        y_h = squashed(hidden, sources(x, context, hidden))
         y = squashed(top, sources(y_h, np.zeros(0), top))
+        context = decay * context + y
         run.append(y)
     return np.array(run)
 

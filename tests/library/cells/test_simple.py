@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from lstm_jax.cells.simple import elman, fully_recurrent, jordan
+from lstm_jax.conformance import check_cell
 from lstm_jax.gradients import bptt, by_definition, forward_traces, parallel_scan
 from lstm_jax.losses import squared_error
 from lstm_jax.networks.readout import readout
@@ -189,3 +190,24 @@ def test_without_a_carousel_there_are_no_traces():
         assert net.carousel is None
         with pytest.raises(ValueError, match=r"got one without \S.*; use by_definition"):
             forward_traces(net, squared_error)
+
+
+def test_a_context_that_reads_itself_fades(x64):
+    """Jordan's own context units: c(t) = decay c(t-1) + y(t)."""
+    given = tables("jordan", True)
+    inputs = np.random.default_rng(5).normal(size=(9, INPUTS))
+    net = jordan(INPUTS, HIDDEN, OUTPUTS, context_decay=0.6)
+    params = to_jordan(*given, INPUTS)
+    found = unroll(net, params, jnp.asarray(inputs))[1]
+    assert_close(found, twin.jordan(*given, inputs, decay=0.6), 1e-12)
+    none = unroll(jordan(INPUTS, HIDDEN, OUTPUTS, context_decay=0.0), params, jnp.asarray(inputs))[
+        1
+    ]
+    assert_close(none, twin.jordan(*given, inputs), 1e-12)
+    assert gap(none, found) > 1e-3  # control
+    check_cell(net)
+
+
+def test_a_context_that_grows_is_refused():
+    with pytest.raises(ValueError, match=r"context_decay: expected a number in \[0, 1\), got 1"):
+        jordan(INPUTS, HIDDEN, OUTPUTS, context_decay=1)

@@ -163,7 +163,7 @@ for name, (cell, rule, rate) in CASES.items():
     net = lj.readout(cell, 1, activation=activations.identity)
     learnt[name], _ = trials(
         net, tasks.adding(20), rule, losses.squared_error, optax.sgd(rate),
-        judging.within(0.1), number=16, most=40_000,
+        judging.within(0.1), number=16, most=16_000,
     )  # fmt: skip
     print(f"{name}: {solved(learnt[name])} of 16 solved")
 assert solved(learnt["Elman"]) < 8 < solved(learnt["LSTM of 1997"])
@@ -224,7 +224,7 @@ def spelling(outputs, sequence):
 
 
 _, kept = trials(
-    net, task, gradients.bptt, ctc.ctc, optax.adam(0.02), spelling, number=1, most=12_000, batch=16
+    net, task, gradients.bptt, ctc.ctc, optax.adam(0.02), spelling, number=1, most=9_600, batch=16
 )
 fresh = jax.vmap(task.sample, out_axes=-1)(jax.random.split(jax.random.key(8), 200))
 rate = spelling(net.apply(kept[0], fresh.inputs, fresh.length, None), fresh).error.mean()
@@ -251,7 +251,7 @@ top.set(
 # at every step that was read, and the picture shows where.
 
 # %%
-LETTERS, LONGEST, UNITS = 4, 5, 16
+LETTERS, LONGEST, UNITS = 4, 5, 12
 copy = tasks.copying(LETTERS, 1, LONGEST, backwards=True)
 reader = lj.lstm(LETTERS + 2, UNITS, forget_bias=1.0)
 encoder = lj.bidirectional(reader, reader)

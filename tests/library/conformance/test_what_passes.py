@@ -154,6 +154,8 @@ TASKS = {
     "targets of their own": lambda: toys.first_two_backwards(),
 }
 NO_TASKS = {"AND", "XOR", "reber_sets", "spell"}
+# tests/library/tasks/test_later.py checks them
+LATER = {"continual_reber", "copying", "counting_language", "unsegmented"}
 
 
 @pytest.mark.parametrize("name", TASKS)
@@ -162,7 +164,7 @@ def test_tasks(name):
 
 
 def test_no_public_task_is_missing():
-    assert set(tasks.__all__) - NO_TASKS <= set(TASKS)
+    assert set(tasks.__all__) - NO_TASKS - LATER <= set(TASKS)
 
 
 def sgd(rule, **learning):

@@ -19,8 +19,10 @@ from lstm_jax.methods.cascade_correlation import cascade_correlation, cascade_ne
 from lstm_jax.methods.random_guessing import all_right, random_guessing
 from lstm_jax.methods.sequence_chunker import sequence_chunker
 from lstm_jax.networks.bidirectional import bidirectional
-from lstm_jax.networks.decoder import beam_search, decoder, greedy, teacher_forcing
+from lstm_jax.networks.decoder import decoder, teacher_forcing
+from lstm_jax.networks.decoding import beam_search, greedy
 from lstm_jax.networks.dropout import dropout
+from lstm_jax.networks.encoder_decoder import encoder_decoder
 from lstm_jax.networks.feedforward import feed_forward
 from lstm_jax.networks.grid_sweep import grid_lstm, multidimensional
 from lstm_jax.networks.layer_norm import layer_norm
@@ -91,6 +93,7 @@ __all__ = [
     "decoder",
     "dropout",
     "elman",
+    "encoder_decoder",
     "feed_forward",
     "from_torch",
     "fully_recurrent",

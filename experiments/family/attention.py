@@ -16,7 +16,8 @@ from lstm_jax.cells.lstm import lstm
 from lstm_jax.gradients import bptt
 from lstm_jax.losses import softmax_cross_entropy
 from lstm_jax.networks.bidirectional import bidirectional
-from lstm_jax.networks.decoder import decoder, greedy, teacher_forcing
+from lstm_jax.networks.decoder import decoder, teacher_forcing
+from lstm_jax.networks.decoding import greedy
 from lstm_jax.networks.encoder_decoder import encoder_decoder
 from lstm_jax.tasks import copying
 from lstm_jax.tasks.copying import BEGIN, END

@@ -37,7 +37,21 @@ class AttentionParams(NamedTuple):
 def init_attention(
     key: Key, encoded: int, query: int, units: int, init_scale: Number | None = None
 ) -> AttentionParams:
-    """Weights uniform in `[-init_scale, init_scale]`, by default 1 / sqrt(units)."""
+    """Weights uniform in `[-init_scale, init_scale]`, by default 1 / sqrt(units).
+
+    Args:
+      key: to draw with.
+      encoded: units of the encoded sequence.
+      query: units of what asks.
+      units: of the score.
+      init_scale: may be traced.
+
+    Raises:
+      ValueError: a size below 1.
+    """
+    for name, size in {"encoded": encoded, "query": query, "units": units}.items():
+        if size < 1:
+            raise ValueError(f"{name}: expected at least 1, got {size}")
     scale = units**-0.5 if init_scale is None else init_scale
     for_encoded, for_query, for_score = jax.random.split(key, 3)
     return AttentionParams(

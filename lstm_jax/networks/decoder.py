@@ -7,7 +7,7 @@
 
 (Sutskever et al. 2014; Bahdanau et al. 2015.) The encoder is any net. While it learns, the
 previous label is the one that should have been written (`teacher_forcing`); afterwards it is
-the one that was (`greedy`, `beam_search`). `networks.encoder_decoder` makes a net of both.
+the one that was (`networks.decoding`). `networks.encoder_decoder` makes a net of both.
 """
 
 from collections.abc import Callable
@@ -19,10 +19,10 @@ from jax import lax
 
 from lstm_jax.networks.attention import AttentionParams, attend, init_attention, keys_of
 from lstm_jax.networks.unroll import initial_state
-from lstm_jax.ops.fit import living_inputs, living_steps
+from lstm_jax.ops.fit import living_inputs
 from lstm_jax.ops.initializers import uniform
 from lstm_jax.ops.lanes import along_lanes, at_step
-from lstm_jax.ops.linear import linear
+from lstm_jax.ops.linear import is_symbol, linear
 from lstm_jax.types import Array, Cell, Key, Params, State
 
 
@@ -76,20 +76,6 @@ class Decoded(NamedTuple):
     alignment: Array | None
 
 
-class Written(NamedTuple):
-    """Strings of labels that a decoder wrote.
-
-    Attributes:
-      labels: `(steps, *lanes)` int32, the end label from the end on.
-      length: `(*lanes)` int32, labels before the end label.
-      log_probability: `(*lanes)`, of the string and its end.
-    """
-
-    labels: Array
-    length: Array
-    log_probability: Array
-
-
 def decoder(
     make: Callable[[int], Cell],
     labels: int,
@@ -117,8 +103,6 @@ def decoder(
       >>> params, encoded = writer.init(jax.random.key(0)), jnp.ones((7, 6))
       >>> teacher_forcing(writer, params, encoded, jnp.array(7), jnp.array([0, 3, 1])).logits.shape
       (3, 5)
-      >>> greedy(writer, params, encoded, jnp.array(7), begin=0, end=1, steps=4).labels.shape
-      (4,)
     """
     sizes = {"labels": labels, "encoded": encoded, "embedding": embedding, "attention": attention}
     for name, size in sizes.items():
@@ -168,153 +152,36 @@ def teacher_forcing(
     Returns:
       Everything, with the steps in front. Steps behind the end of a string mean nothing, and
       nothing of those before depends on them.
+
+    Raises:
+      ValueError: an encoded sequence or labels that do not fit.
     """
-    step = _stepping(writer, params, encoded, length)
-    state = _begin(writer, params, previous.shape[1:]) if state is None else state
+    lanes = jnp.shape(length)
+    if previous.shape[1:] != lanes or not is_symbol(previous):
+        raise ValueError(
+            f"previous: expected integers (steps, *lanes) with lanes {lanes}, got "
+            f"{previous.dtype} of shape {previous.shape}"
+        )
+    step = stepping(writer, params, encoded, length)
+    state = begin_state(writer, params, previous.shape[1:]) if state is None else state
     return lax.scan(step, state, previous)[1]
 
 
-def greedy(
-    writer: Decoder,
-    params: DecoderParams,
-    encoded: Array,
-    length: Array,
-    *,
-    begin: int,
-    end: int,
-    steps: int,
-    state: State = None,
-) -> Written:
-    """Write the most probable label, step by step, until the label that ends a string.
-
-    Args:
-      writer: of `decoder`.
-      params: its parameters.
-      encoded: `(time, encoded, *lanes)`.
-      length: `(*lanes)` living steps of it.
-      begin, end: the labels that begin and end a string.
-      steps: at most so many labels, the end included. A string that is cut off has the
-        length `steps`.
-      state: of the cell, to begin with; None for its own.
-    """
-    ask = {"begin": begin, "end": end, "steps": steps, "state": state}
-    labels, seen = greedy_steps(writer, params, encoded, length, **ask)
-    logs = jnp.max(jax.nn.log_softmax(seen.logits, axis=1), axis=1)
-    # the first end belongs to the string, those after it do not
-    length = jnp.sum(labels != end, axis=0, dtype=jnp.int32)
-    counted = living_steps(steps, length + 1)
-    return Written(labels, length, jnp.sum(jnp.where(counted, logs, 0), axis=0))
+def expect_string(writer: Decoder, begin: int, end: int, steps: int) -> None:
+    """ValueError for labels that a decoder does not have, and for no steps."""
+    for name, label in {"begin": begin, "end": end}.items():
+        if not 0 <= label < writer.labels:
+            raise ValueError(f"{name}: expected a label from 0 to {writer.labels - 1}, got {label}")
+    if steps < 1:
+        raise ValueError(f"steps: expected at least 1, got {steps}")
 
 
-def greedy_steps(
-    writer: Decoder,
-    params: DecoderParams,
-    encoded: Array,
-    length: Array,
-    *,
-    begin: int,
-    end: int,
-    steps: int,
-    state: State = None,
-) -> tuple[Array, Decoded]:
-    """`greedy`, and what is seen of every step.
-
-    Returns:
-      `(steps, *lanes)` labels, the end label from the end on; and everything, with the steps
-      in front.
-    """
-    step = _stepping(writer, params, encoded, length)
-    lanes = jnp.shape(length)
-    state = _begin(writer, params, lanes) if state is None else state
-
-    def body(carry, _):
-        state, label, over = carry
-        state, seen = step(state, label)
-        label = jnp.where(over, end, jnp.argmax(seen.logits, axis=0)).astype(jnp.int32)
-        return (state, label, over | (label == end)), (label, seen)
-
-    begin_with = state, jnp.full(lanes, begin, jnp.int32), jnp.zeros(lanes, bool)
-    return lax.scan(body, begin_with, None, length=steps)[1]
-
-
-class _Beam(NamedTuple):
-    """Strings side by side, in the last axis."""
-
-    state: State
-    labels: Array  # (steps, width)
-    total: Array  # (width,)
-    over: Array  # (width,)
-
-
-def beam_search(
-    writer: Decoder,
-    params: DecoderParams,
-    encoded: Array,
-    length: Array,
-    *,
-    begin: int,
-    end: int,
-    steps: int,
-    width: int,
-    state: State = None,
-) -> Written:
-    """The most probable string that a search finds which keeps so many at every step.
-
-    A width of 1 is `greedy`; one of `labels ** (steps - 1)` finds the most probable string.
-    Probabilities are of whole strings, not divided by their lengths.
-
-    Args:
-      writer, params, encoded, length, begin, end, steps, state: as in `greedy`.
-      width: strings kept.
-
-    Raises:
-      ValueError: a width below 1.
-    """
-    if width < 1:
-        raise ValueError(f"width: expected at least 1, got {width}")
-    lanes = jnp.ndim(length)
-
-    def of_lane(encoded: Array, length: Array, state: State) -> Written:
-        def beside(leaf: Array) -> Array:
-            return jnp.broadcast_to(leaf[..., None], (*leaf.shape, width))
-
-        step = _stepping(writer, params, beside(encoded), beside(length))
-        first = jnp.full((width,), -jnp.inf, encoded.dtype).at[0].set(0)
-        labels = jnp.full((steps, width), end, jnp.int32)
-        beam = _Beam(jax.tree.map(beside, state), labels, first, jnp.zeros(width, bool))
-
-        def body(beam: _Beam, t: Array) -> tuple[_Beam, None]:
-            before = beam.labels[jnp.maximum(t - 1, 0)]
-            state, seen = step(beam.state, jnp.where(t == 0, begin, before).astype(jnp.int32))
-            return _extended(beam, state, jax.nn.log_softmax(seen.logits, axis=0), t, end), None
-
-        beam, _ = lax.scan(body, beam, jnp.arange(steps, dtype=jnp.int32))
-        best = jnp.argmax(beam.total)
-        labels = beam.labels[:, best]
-        return Written(labels, jnp.sum(labels != end, dtype=jnp.int32), beam.total[best])
-
-    state = _begin(writer, params, jnp.shape(length)) if state is None else state
-    for _ in range(lanes):
-        of_lane = jax.vmap(of_lane, in_axes=-1, out_axes=-1)
-    return of_lane(encoded, jnp.asarray(length), state)
-
-
-def _extended(beam: _Beam, state: State, logs: Array, t: Array, end: int) -> _Beam:
-    """The best strings with one more label; one that is over goes on as it is."""
-    labels, width = logs.shape
-    nothing = jnp.where(jnp.arange(labels) == end, 0.0, -jnp.inf).astype(logs.dtype)
-    more = jnp.where(beam.over[None], nothing[:, None], logs)
-    total, chosen = lax.top_k((beam.total[None] + more).reshape(-1), width)
-    label, parent = (chosen // width).astype(jnp.int32), chosen % width
-    kept = jax.tree.map(lambda leaf: leaf[..., parent], (state, beam.labels, beam.over))
-    return _Beam(kept[0], kept[1].at[t].set(label), total, kept[2] | (label == end))
-
-
-def _begin(writer: Decoder, params: DecoderParams, lanes: tuple[int, ...]) -> State:
+def begin_state(writer: Decoder, params: DecoderParams, lanes: tuple[int, ...]) -> State:
+    """The state that a string begins with."""
     return initial_state(writer.cell, params.cell, lanes)
 
 
-def _stepping(writer: Decoder, params: DecoderParams, encoded: Array, length: Array):
+def stepping(writer: Decoder, params: DecoderParams, encoded: Array, length: Array):
     """`(state, previous label) -> (state, Decoded)` about one encoded sequence."""
     length, cell = jnp.asarray(length), writer.cell
     if encoded.ndim != 2 + length.ndim or encoded.shape[1] != writer.encoded:

@@ -5,7 +5,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from lstm_jax.networks.decoder import Decoder, DecoderParams, greedy_steps, teacher_forcing
+from lstm_jax.networks.decoder import Decoder, DecoderParams, expect_string, teacher_forcing
+from lstm_jax.networks.decoding import greedy_steps
 from lstm_jax.types import Array, Key, Net, Params, Sequence
 
 
@@ -22,7 +23,8 @@ def encoder_decoder(
     """An encoder and a decoder as one net, for targets in a time of their own (`"own"`).
 
     Its outputs are logits. While it learns by `bptt` it is told the labels before (teacher
-    forcing); evaluated, it reads what it has written itself, greedily.
+    forcing); evaluated, it reads what it has written itself, greedily. A step that a mask
+    leaves out must still have its label among the targets, for the next one is told it.
 
     Args:
       encoder: any net; its outputs are what the decoder reads.
@@ -31,7 +33,8 @@ def encoder_decoder(
       steps: labels written, the end included: the target time.
 
     Raises:
-      ValueError: an encoder whose outputs are not what the decoder reads.
+      ValueError: an encoder whose outputs are not what the decoder reads; a label that there
+        is not; steps below 1.
 
     Example:
       >>> from lstm_jax.cells.lstm import lstm
@@ -48,6 +51,8 @@ def encoder_decoder(
             f"encoder_decoder: expected an encoder with {writer.encoded} outputs, which the "
             f"decoder reads, got {encoder.outputs}"
         )
+
+    expect_string(writer, begin, end, steps)
 
     def init(key: Key) -> EncoderDecoderParams:
         one, other = jax.random.split(key)

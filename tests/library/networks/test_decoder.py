@@ -9,7 +9,8 @@ import pytest
 
 from lstm_jax.cells.lstm import lstm
 from lstm_jax.networks.attention import attend, init_attention, keys_of
-from lstm_jax.networks.decoder import beam_search, decoder, greedy, teacher_forcing
+from lstm_jax.networks.decoder import decoder, teacher_forcing
+from lstm_jax.networks.decoding import beam_search, greedy
 from tests.support.bridge import KEY
 
 LABELS, BEGIN, END, STEPS = 4, 0, 1, 4

@@ -11,7 +11,8 @@ from lstm_jax.conformance import check_net
 from lstm_jax.gradients import bptt
 from lstm_jax.losses import softmax_cross_entropy
 from lstm_jax.networks.bidirectional import bidirectional
-from lstm_jax.networks.decoder import decoder, greedy, teacher_forcing
+from lstm_jax.networks.decoder import decoder, teacher_forcing
+from lstm_jax.networks.decoding import greedy
 from lstm_jax.networks.encoder_decoder import encoder_decoder
 from lstm_jax.networks.unroll import predict
 from lstm_jax.tasks import copying

@@ -13,7 +13,7 @@ SUITABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
 PEERS := import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['dependency-groups']['peers'])
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test slow coverage lint format peers bench lock env clean
+.PHONY: help demo test notebooks slow coverage lint format peers bench lock env clean
 
 help:  ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -21,14 +21,17 @@ help:  ## say what there is
 demo: $(STAMP)  ## train row 6a of Table 9 and print it beside the published row
 	$(PY) -m experiments demo
 
-test: $(STAMP)  ## everything but the slow tests
-	$(PYTEST) $(PARALLEL) -m "not slow" $(ARGS)
+test: $(STAMP)  ## everything but notebooks and the slow tests
+	$(PYTEST) $(PARALLEL) -m "not slow and not notebook" $(ARGS)
+
+notebooks: $(STAMP)  ## run every notebook from its first cell to its last
+	$(PYTEST) $(PARALLEL) -m notebook tests/test_notebooks.py $(ARGS)
 
 slow: $(STAMP)  ## the slow tests only
 	$(PYTEST) $(PARALLEL) -m slow $(ARGS)
 
 coverage: $(STAMP)  ## branches of the library that the tests take, at least 95 %
-	$(PYTEST) $(PARALLEL) -m "not slow" --cov=lstm_jax --cov-branch --cov-fail-under=95 \
+	$(PYTEST) $(PARALLEL) -m "not slow and not notebook" --cov=lstm_jax --cov-branch --cov-fail-under=95 \
 	  --cov-report=term-missing:skip-covered tests/library tests/test_*.py lstm_jax $(ARGS)
 
 lint: $(STAMP)  ## style, formatting, types

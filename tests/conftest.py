@@ -39,11 +39,6 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("lstm_jax")
 
 
-def pytest_collection_modifyitems(items):
-    """Notebooks first: what takes longest must not be what is left over for one worker."""
-    items.sort(key=lambda item: "test_notebooks" not in item.nodeid)
-
-
 # a program takes three or four of the 65,530 pieces of memory that Linux lets a process map,
 # and XLA dies where there are no more
 MOST_MAPPED = 30_000

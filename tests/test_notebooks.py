@@ -9,6 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.py"))
+pytestmark = pytest.mark.notebook
 NONE = pytest.param(None, marks=pytest.mark.skip(reason="notebooks/ is empty"))
 
 

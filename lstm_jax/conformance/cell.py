@@ -163,7 +163,7 @@ def _step_shapes(cell: Cell, key: Key) -> Iterator[str]:
             given = in_lanes(params, LANES) if own else params
             one = _inputs(cell, params, key, 1)[0]
             state, x = cell.initial_state(lanes), in_lanes(one, LANES) if lanes else one
-            after, y = cell.step(given, state, x)
+            after, y = jax.eval_shape(cell.step, given, state, x)
             weights = "weights of their own" if own else "shared weights"
             where = f" in lanes {lanes} with {weights}" if lanes else ""
             if jnp.shape(y) != (cell.outputs, *lanes):
@@ -221,9 +221,9 @@ def _symbols(cell: Cell, at: Moments) -> Iterator[str]:
 
 
 def _read(cell: Cell, at: Moments) -> Iterator[str]:
-    read = cell.read
-    if read is None:
+    if cell.read is None:
         return
+    read = jax.jit(cell.read)
     params, states, inputs = at
     cell = _compiled(cell)
     for state, x in zip(states, inputs, strict=True):

@@ -63,30 +63,47 @@ def _finite(values: Any) -> np.ndarray:
 
 def disturbed(key: Key, tree: Any, scale: float = 0.3) -> Any:
     """The tree with Gaussian noise on its reals, so that nothing in it is special."""
-    leaves, structure = jax.tree.flatten(tree)
-    keys = jax.random.split(key, len(leaves) + 1)
-    noisy = [
-        leaf + scale * jax.random.normal(k, jnp.shape(leaf), jnp.result_type(leaf))
-        if jnp.issubdtype(jnp.result_type(leaf), jnp.floating)
-        else leaf
-        for k, leaf in zip(keys, leaves, strict=False)
-    ]
-    return structure.unflatten(noisy)
+
+    @jax.jit
+    def noisy(key: Key, tree: Any) -> Any:
+        leaves, structure = jax.tree.flatten(tree)
+        keys = jax.random.split(key, len(leaves) + 1)
+        return structure.unflatten(
+            leaf + scale * jax.random.normal(k, jnp.shape(leaf), jnp.result_type(leaf))
+            if jnp.issubdtype(jnp.result_type(leaf), jnp.floating)
+            else leaf
+            for k, leaf in zip(keys, leaves, strict=False)
+        )
+
+    return noisy(key, tree)
 
 
 def in_lanes(tree: Any, number: int) -> Any:
     """The same in so many lanes."""
-    return jax.tree.map(lambda a: jnp.repeat(jnp.asarray(a)[..., None], number, -1), tree)
+    return jax.tree.map(lambda a: _by_numpy(lambda b: np.repeat(b[..., None], number, -1), a), tree)
 
 
 def lane(tree: Any, i: int) -> Any:
     """One lane of a tree."""
-    return jax.tree.map(lambda a: a[..., i], tree)
+    return jax.tree.map(lambda a: _by_numpy(lambda b: b[..., i], a), tree)
 
 
 def stacked(trees: list) -> Any:
     """Trees side by side in lanes."""
-    return jax.tree.map(lambda *a: jnp.stack(a, -1), *trees)
+    return jax.tree.map(lambda *a: _by_numpy(lambda *b: np.stack(b, -1), *a), *trees)
+
+
+def _by_numpy(function: Callable[..., np.ndarray], *arrays: Any) -> Array:
+    """An array of other arrays, by NumPy, for which no program need be compiled.
+
+    Keys are no numbers, but a word or more each.
+    """
+    first = arrays[0]
+    if isinstance(first, jax.Array) and jnp.issubdtype(first.dtype, jax.dtypes.prng_key):
+        words = [np.moveaxis(np.asarray(jax.random.key_data(a)), -1, 0) for a in arrays]
+        found = np.stack([function(*one) for one in zip(*words, strict=True)], -1)
+        return jax.random.wrap_key_data(jnp.asarray(found), impl=jax.random.key_impl(first))
+    return jnp.asarray(function(*map(np.asarray, arrays)))
 
 
 def path_of(path: Any) -> str:

@@ -1,6 +1,6 @@
 """Whether a net keeps its contract."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -59,16 +59,21 @@ def _given(net: Net, key: Key, steps: int) -> tuple[Any, Array, Array]:
     return disturbed(for_params, net.init(key)), inputs, jnp.array([steps, steps - 1, steps])
 
 
+def _compiled(net: Net) -> Callable[..., Array]:
+    """Its `apply`, traced anew, and compiled once for every shape."""
+    return jax.jit(lambda *given: net.apply(*given))
+
+
 def _shapes(net: Net, key: Key, steps: int) -> Iterator[str]:
     params, inputs, length = _given(net, key, steps)
-    alone = net.apply(params, inputs[..., 0], length[0], None)
+    alone = jax.eval_shape(net.apply, params, inputs[..., 0], length[0], None)
     if jnp.ndim(alone) != 2 or jnp.shape(alone)[1] != net.outputs:
         yield (
             f"expected outputs (target_time, {net.outputs}), got shape {jnp.shape(alone)}; mend "
             "apply or Net(outputs=...)"
         )
         return
-    together = net.apply(params, inputs, length, None)
+    together = jax.eval_shape(net.apply, params, inputs, length, None)
     if jnp.shape(together) != (*alone.shape, LANES):
         yield (
             f"expected outputs {(*alone.shape, LANES)} in {LANES} lanes, got {together.shape}; let "
@@ -78,12 +83,13 @@ def _shapes(net: Net, key: Key, steps: int) -> Iterator[str]:
 
 def _apply(net: Net, key: Key, steps: int) -> Iterator[str]:
     params, inputs, length = _given(net, key, steps)
-    alone = [net.apply(params, inputs[..., i], length[i], None) for i in range(LANES)]
-    if not same(net.apply(params, inputs[..., 0], length[0], None), alone[0], 0):
+    apply = _compiled(net)
+    alone = [apply(params, inputs[..., i], length[i], None) for i in range(LANES)]
+    if not same(_compiled(net)(params, inputs[..., 0], length[0], None), alone[0], 0):
         yield "gives something else when it is asked again without a key; draw from the key alone"
     for own in (False, True):
         given = in_lanes(params, LANES) if own else params
-        together = net.apply(given, inputs, length, None)
+        together = apply(given, inputs, length, None)
         for i in range(LANES):
             living = _living(alone[i], inputs, length[i])
             if not same(together[:living, :, i], alone[i][:living]):
@@ -99,10 +105,10 @@ def _living(outputs: Array, inputs: Array, length: Array) -> int:
 
 def _length(net: Net, key: Key, steps: int) -> Iterator[str]:
     params, inputs, length = _given(net, key, steps)
-    x, length = inputs[..., 1], length[1]
-    outputs = net.apply(params, x, length, None)
+    x, length, apply = inputs[..., 1], length[1], _compiled(net)
+    outputs = apply(params, x, length, None)
     for padding in (7.0, jnp.nan):
-        other = net.apply(params, x.at[steps - 1].set(padding), length, None)
+        other = apply(params, x.at[steps - 1].set(padding), length, None)
         living = _living(outputs, x, length)
         if not same(other[:living], outputs[:living], 0):
             yield (
@@ -117,13 +123,14 @@ def _draws(net: Net, key: Key, steps: int) -> Iterator[str]:
     keys = jax.random.split(jax.random.fold_in(key, 2), LANES)
     same_inputs = in_lanes(inputs[..., 0], LANES)
     full = jnp.full(LANES, length[0])
-    still = net.apply(params, same_inputs, full, None)
-    drawn = net.apply(params, same_inputs, full, keys)
+    apply = _compiled(net)
+    still = apply(params, same_inputs, full, None)
+    drawn = apply(params, same_inputs, full, keys)
     if not net.draws:
         if not same(drawn, still, 0):
             yield "a key changes the outputs; write Net(..., draws=True)"
         return
-    if not same(net.apply(params, same_inputs, full, keys), drawn, 0):
+    if not same(_compiled(net)(params, same_inputs, full, keys), drawn, 0):
         yield "gives something else for the same key; draw from the key alone"
     if same(drawn, still):
         yield "a key changes nothing; draw, or write Net(..., draws=False)"

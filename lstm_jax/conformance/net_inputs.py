@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from lstm_jax.conformance.findings import Law, disturbed, in_lanes, lane, path_of, same, stacked
@@ -34,14 +35,16 @@ def net_inputs_laws(cell: Cell, moments: Callable[[], Any]) -> dict[str, Law]:
 def _whole(cell: Cell, parts: NetInputs, at) -> Iterator[str]:
     params, state, x = at.params, at.states[0], at.inputs[0]
     rows = parts.rows(params)
-    number = len(parts.net_input(rows, state, x))
+    number = len(jax.eval_shape(parts.net_input, rows, state, x))
     if any(len(leaf) != number for leaf in jax.tree.leaves(rows)):
         yield f"rows: expected arrays of {number} rows, one a net input, on axis 0"
         return
 
+    @jax.jit
     def by_step(params):
         return cell.step(params, state, x)[0]
 
+    @jax.jit
     def by_parts(params):
         return parts.activate(parts.net_input(parts.rows(params), state, x), state)
 
@@ -59,9 +62,9 @@ def _not_through_rows(by_step, by_parts, params) -> str:
     """Where parameters stand that move the state but none of the net inputs."""
 
     def moved(function):
-        jacobian = jax.jacrev(lambda p: ravel_pytree(function(p))[0])(params)
+        jacobian = jax.jit(jax.jacrev(lambda p: ravel_pytree(function(p))[0]))(params)
         flat, _ = jax.tree_util.tree_flatten_with_path(jacobian)
-        return {path_of(path) for path, leaf in flat if bool(jnp.any(jnp.abs(leaf) > ZERO))}
+        return {path_of(path) for path, leaf in flat if np.any(np.abs(leaf) > ZERO)}
 
     return ", ".join(sorted(moved(by_step) - moved(by_parts)))
 
@@ -69,33 +72,38 @@ def _not_through_rows(by_step, by_parts, params) -> str:
 def _outer(cell: Cell, parts: NetInputs, at) -> Iterator[str]:
     """Against the derivative of the net inputs; added to what is there; of any number of rows."""
     params, state, x = at.params, at.states[0], at.inputs[0]
-    rows = parts.rows(params)
-    net, pull = jax.vjp(lambda rows: parts.net_input(rows, state, x), rows)
-    slopes = jax.random.normal(jax.random.key(2), net.shape)
-    (expected,) = pull(slopes)
+    rows, add_outer = parts.rows(params), jax.jit(lambda *given: parts.add_outer(*given))
+    number = len(jax.eval_shape(parts.net_input, rows, state, x))
+    slopes = jax.random.normal(jax.random.key(2), (number,))
+
+    @jax.jit
+    def pulled(rows):
+        return jax.vjp(lambda rows: parts.net_input(rows, state, x), rows)[1](slopes)[0]
+
+    expected = pulled(rows)
     none = jax.tree.map(jnp.zeros_like, rows)
     mend = "; add eligibility x sources to each array of weights, eligibility to the biases"
-    if not same(parts.add_outer(none, slopes, state, x), expected):
+    if not same(add_outer(none, slopes, state, x), expected):
         yield f"is not the outer product of eligibility and sources{mend}"
-    elif not same(parts.add_outer(expected, slopes, state, x), _sum(expected, expected)):
+    elif not same(add_outer(expected, slopes, state, x), _sum(expected, expected)):
         yield f"does not add to the traces that it is given{mend}"
     first = jax.tree.map(lambda leaf: leaf[:1], expected)
     few = jax.tree.map(jnp.zeros_like, first)
-    if not same(parts.add_outer(few, slopes[:1], state, x), first):
+    if not same(add_outer(few, slopes[:1], state, x), first):
         yield f"takes as many rows as there are units only{mend}, whatever their number"
     lanes = len(at.states)
-    together = parts.add_outer(
+    together = add_outer(
         in_lanes(none, lanes), in_lanes(slopes, lanes), stacked(at.states), jnp.stack(at.inputs, -1)
     )
     for i in range(lanes):
-        alone = parts.add_outer(none, slopes, at.states[i], at.inputs[i])
+        alone = add_outer(none, slopes, at.states[i], at.inputs[i])
         if not same(lane(together, i), alone):
             yield f"lane {i} is not what it is alone; use ops.linear.add_outer"
             return
 
 
 def _sum(a, b):
-    return jax.tree.map(jnp.add, a, b)
+    return jax.tree.map(np.add, a, b)
 
 
 def _part_of(cell: Cell, parts: NetInputs, state) -> Callable[[Array], Array]:
@@ -112,21 +120,26 @@ def _rows(cell: Cell, parts: NetInputs, at) -> Iterator[str]:
         if parts.carousel_rows:
             yield f"expected () without a carousel, got {parts.carousel_rows}"
         return
-    components = len(ravel_pytree(cell.carousel.split(at.states[0])[0])[0])
+    components = sum(leaf.size for leaf in jax.tree.leaves(cell.carousel.split(at.states[0])[0]))
     if any(len(rows) != components for rows in parts.carousel_rows):
         yield (
             f"expected one row for each of the {components} components in every kind, got "
             f"{parts.carousel_rows}"
         )
         return
-    state = at.states[0]
-    net = parts.net_input(parts.rows(at.params), state, at.inputs[0])
-    feeds = jnp.abs(jax.jacrev(_part_of(cell, parts, state))(net)) > ZERO
-    told = jnp.zeros_like(feeds)
+    state, x = at.states[0], at.inputs[0]
+
+    @jax.jit
+    def by_net(params):
+        net = parts.net_input(parts.rows(params), state, x)
+        return jax.jacrev(_part_of(cell, parts, state))(net)
+
+    feeds = np.abs(by_net(at.params)) > ZERO
+    told = np.zeros_like(feeds)
     for rows in parts.carousel_rows:
-        told = told.at[jnp.arange(components), jnp.array(rows)].set(True)
-    if bool(jnp.any(feeds & ~told)):
-        component, row = (int(i[0]) for i in jnp.nonzero(feeds & ~told))
+        told[np.arange(components), np.array(rows)] = True
+    if np.any(feeds & ~told):
+        component, row = (int(i[0]) for i in np.nonzero(feeds & ~told))
         yield (
             f"row {row} feeds component {component} of the carousel and is not told of; add the "
             "rows of its kind"
@@ -136,21 +149,26 @@ def _rows(cell: Cell, parts: NetInputs, at) -> Iterator[str]:
 def _not_the_carousel(cell: Cell, parts: NetInputs, at) -> Iterator[str]:
     state, x = at.states[0], at.inputs[0]
     part, rebuild = split(cell, state)
-    by_part = jax.jacrev(lambda p: parts.net_input(parts.rows(at.params), rebuild(p), x))(part)
-    if any(bool(jnp.any(jnp.abs(leaf) > ZERO)) for leaf in jax.tree.leaves(by_part)):
+
+    @jax.jit
+    def by_part(part):
+        return jax.jacrev(lambda p: parts.net_input(parts.rows(at.params), rebuild(p), x))(part)
+
+    if any(np.any(np.abs(leaf) > ZERO) for leaf in jax.tree.leaves(by_part(part))):
         yield "reads the carousel; let it read a copy of it in another field of the state"
 
 
 def _constant(cell: Cell, parts: NetInputs, at) -> Iterator[str]:
-    kept = True
-    for state, x in zip(at.states, at.inputs, strict=True):
+
+    @jax.jit
+    def carried(state, x):
         net = parts.net_input(parts.rows(at.params), state, x)
         part, rebuild = split(cell, state)
         flat, unflatten = ravel_pytree(part)
-        carried = jax.jacfwd(
-            lambda flat: _part_of(cell, parts, rebuild(unflatten(flat)))(net)  # noqa: B023
-        )(flat)
-        kept = kept and same(carried, jnp.eye(len(flat)))
+        return jax.jacfwd(lambda flat: _part_of(cell, parts, rebuild(unflatten(flat)))(net))(flat)
+
+    found = [np.asarray(carried(*one)) for one in zip(at.states, at.inputs, strict=True)]
+    kept = all(same(one, np.eye(len(one))) for one in found)
     if parts.constant_error and not kept:
         yield (
             "the derivative of the carousel from step to step is not 1; write constant_error=False"

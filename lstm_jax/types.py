@@ -175,6 +175,31 @@ class NetInputs(NamedTuple):
     constant_error: bool
 
 
+# no named tuple: JAX keeps weak references to functions, which a tuple does not allow
+@dataclass(frozen=True)
+class StepByNet:
+    """A step taken apart at its net inputs, and nothing but these three: `Cell.step`.
+
+    `unroll` takes the weights out of the loop of its derivative where a step is one of these and
+    all lanes share the weights. Whoever puts another function in its place has that one, whole.
+    Unlike in `NetInputs`, a net input may be any function of the parameters.
+
+    Attributes:
+      net: `(params, state, x) -> net` `(units, *lanes)`.
+      activate: `(net, state) -> state`.
+      read: `(params, state_t, x_t) -> y_t`.
+    """
+
+    net: Callable[[Params, State, Array], Array]
+    activate: Callable[[Array, State], State]
+    read: Callable[[Params, State, Array], Array]
+
+    def __call__(self, params: Params, state: State, x: Array) -> tuple[State, Array]:
+        """One step, as `Cell.step` has it."""
+        state = self.activate(self.net(params, state, x), state)
+        return state, self.read(params, state, x)
+
+
 class InitialState(Protocol):
     """Makes the state before the first step: zeros."""
 

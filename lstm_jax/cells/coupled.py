@@ -23,7 +23,7 @@ from lstm_jax.cells.torch_layout import (
     zeros,
 )
 from lstm_jax.ops.initializers import Number
-from lstm_jax.types import Array, Carousel, Cell, Key, NetInputs
+from lstm_jax.types import Array, Carousel, Cell, Key, NetInputs, StepByNet
 
 
 def coupled_lstm(
@@ -57,14 +57,13 @@ def coupled_lstm(
     def initial_state(lanes: tuple[int, ...] = (), dtype=None) -> LSTMState:
         return LSTMState(zeros(hidden, lanes, dtype), zeros(hidden, lanes, dtype))
 
-    def step(params: TorchParams, state: LSTMState, x: Array) -> tuple[LSTMState, Array]:
-        state = _activate(net_input(params, state.h, x), state)
-        return state, state.h
+    def read(params: TorchParams, state: LSTMState, x: Array) -> Array:
+        return state.h
 
     return Cell(
         init=init,
         initial_state=initial_state,
-        step=step,
+        step=StepByNet(lambda params, state, x: net_input(params, state.h, x), _activate, read),
         inputs=inputs,
         outputs=hidden,
         carousel=Carousel.of_fields("c", diagonal=True),
@@ -76,7 +75,7 @@ def coupled_lstm(
             carousel_rows=block_rows(hidden, 0, 1),
             constant_error=False,
         ),
-        read=lambda params, state, x: state.h,
+        read=read,
     )
 
 

@@ -31,7 +31,7 @@ from lstm_jax.cells.torch_layout import (
 from lstm_jax.ops.initializers import Number
 from lstm_jax.ops.lanes import along_lanes
 from lstm_jax.ops.linear import linear
-from lstm_jax.types import Array, Carousel, Cell, Key, NetInputs
+from lstm_jax.types import Array, Carousel, Cell, Key, NetInputs, StepByNet
 
 Variant = Literal["torch", "tutorial", "2014"]
 
@@ -104,8 +104,11 @@ def gru(
     def initial_state(lanes: tuple[int, ...] = (), dtype=None) -> GRUState:
         return GRUState.of(zeros(hidden, lanes, dtype))
 
-    def step(params: TorchParams, state: GRUState, x: Array) -> tuple[GRUState, Array]:
-        h = gru_gates(params, state, x, variant=variant).h
+    def read(params: TorchParams, state: GRUState, x: Array) -> Array:
+        return state.h
+
+    def step_of_2014(params: TorchParams, state: GRUState, x: Array) -> tuple[GRUState, Array]:
+        h = gru_gates(params, state, x, variant="2014").h
         return GRUState.of(h), h
 
     parts = NetInputs(
@@ -119,13 +122,13 @@ def gru(
     return Cell(
         init=init,
         initial_state=initial_state,
-        step=step,
+        step=step_of_2014 if variant == "2014" else StepByNet(_net, _activate, read),
         inputs=inputs,
         outputs=hidden,
         carousel=Carousel.of_fields("h", diagonal=True),
         # in 2014 the candidate reads what the reset gate of the same step has left
         net_inputs=None if variant == "2014" else parts,
-        read=lambda params, state, x: state.h,
+        read=read,
     )
 
 
@@ -136,16 +139,27 @@ def gru_gates(
 
     Give it to `networks.unroll.record` to see them over a whole sequence.
     """
-    two, received = 2 * len(state.h), state.received
-    of_x = _affine(params.weight_ih, params.bias_ih, x)
     if variant == "2014":
+        two, received = 2 * len(state.h), state.received
+        of_x = _affine(params.weight_ih, params.bias_ih, x)
         r, z = jnp.split(jax.nn.sigmoid(of_x[:two] + linear(params.weight_hh[:two], received)), 2)
         n = jnp.tanh(of_x[two:] + linear(params.weight_hh[two:], r * received))
     else:
-        of_h = _affine(params.weight_hh, params.bias_hh, received)
-        r, z = jnp.split(jax.nn.sigmoid(of_x[:two] + of_h[:two]), 2)
-        n = jnp.tanh(of_x[two:] + r * of_h[two:])
+        r, z, of_x, of_h = jnp.split(_net(params, state, x), 4)
+        r, z = jax.nn.sigmoid(r), jax.nn.sigmoid(z)
+        n = jnp.tanh(of_x + r * of_h)
     return GRUGates(r, z, n, (1 - z) * n + z * state.h)
+
+
+def _net(params: TorchParams, state: GRUState, x: Array) -> Array:
+    """Four blocks of net inputs: of both gates, and the candidate's two halves.
+
+    The reset multiplies the last of them.
+    """
+    two = 2 * len(state.h)
+    of_x = _affine(params.weight_ih, params.bias_ih, x)
+    of_h = _affine(params.weight_hh, params.bias_hh, state.received)
+    return jnp.concatenate([of_x[:two] + of_h[:two], of_x[two:], of_h[two:]])
 
 
 def _affine(weights: Array, bias: Array | None, sources: Array) -> Array:
@@ -154,14 +168,14 @@ def _affine(weights: Array, bias: Array | None, sources: Array) -> Array:
 
 
 def _activate(net: Array, state: GRUState) -> GRUState:
-    """The state after a step, from the four net inputs of `_four_blocks`."""
+    """The state after a step, from the net inputs of `_net`."""
     r, z, of_x, of_h = jnp.split(net, 4)
     z = jax.nn.sigmoid(z)
     return GRUState.of((1 - z) * jnp.tanh(of_x + jax.nn.sigmoid(r) * of_h) + z * state.h)
 
 
 def _four_blocks(params: TorchParams, hidden: int) -> TorchParams:
-    """The candidate's two halves as net inputs of their own: the reset multiplies one of them."""
+    """Rows of `_net`, which all have the same sources: with 0 where one of them is not heard."""
     two = 2 * hidden
 
     def of_inputs(leaf: Array | None) -> Array | None:

@@ -28,7 +28,7 @@ from lstm_jax.cells.torch_layout import (
 )
 from lstm_jax.ops.initializers import Number, Numbers, given_or
 from lstm_jax.ops.linear import linear
-from lstm_jax.types import Array, Carousel, Cell, Key, NetInputs
+from lstm_jax.types import Array, Carousel, Cell, Key, NetInputs, StepByNet
 
 GATES = 4  # i, f, g, o
 
@@ -100,15 +100,25 @@ def lstm(
         gates = _gates(net, state)
         return LSTMState(gates.c, gates.output_gate * jnp.tanh(gates.c))
 
-    def step(params: TorchParams, state: LSTMState, x: Array) -> tuple[LSTMState, Array]:
-        state = activate(net_input(params, state.h, x), state)
-        if params.weight_hr is not None:
-            state = state._replace(h=linear(params.weight_hr, state.h))
-        return state, state.h
+    def net(params: TorchParams, state: LSTMState, x: Array) -> Array:
+        return net_input(params, state.h, x)
+
+    def read(params: TorchParams, state: LSTMState, x: Array) -> Array:
+        return state.h
+
+    whole = StepByNet(net, activate, read)
+
+    def step_with_projection(
+        params: TorchParams, state: LSTMState, x: Array
+    ) -> tuple[LSTMState, Array]:
+        state, h = whole(params, state, x)
+        assert params.weight_hr is not None  # init saw to it
+        h = linear(params.weight_hr, h)
+        return state._replace(h=h), h
 
     parts = NetInputs(
         rows=lambda params: params,
-        net_input=lambda rows, state, x: net_input(rows, state.h, x),
+        net_input=net,
         activate=activate,
         add_outer=lambda traces, e, state, x: add_outer_rows(traces, e, state.h, x),
         carousel_rows=block_rows(hidden, 2, 0, 1),
@@ -117,13 +127,13 @@ def lstm(
     return Cell(
         init=init,
         initial_state=initial_state,
-        step=step,
+        step=step_with_projection if proj_size else whole,
         inputs=inputs,
         outputs=outputs,
         carousel=Carousel.of_fields("c", diagonal=True),
         # a projection reaches the state beside the net inputs
         net_inputs=parts if proj_size is None else None,
-        read=lambda params, state, x: state.h,
+        read=read,
     )
 
 

@@ -20,7 +20,7 @@ from lstm_jax.cells.torch_layout import (
     zeros,
 )
 from lstm_jax.ops.initializers import Number
-from lstm_jax.types import Array, Cell, Key, NetInputs
+from lstm_jax.types import Array, Cell, Key, NetInputs, StepByNet
 
 
 class RNNState(NamedTuple):
@@ -79,14 +79,16 @@ def rnn(
     def initial_state(lanes: tuple[int, ...] = (), dtype=None) -> RNNState:
         return RNNState(zeros(hidden, lanes, dtype))
 
-    def step(params: TorchParams, state: RNNState, x: Array) -> tuple[RNNState, Array]:
-        h = squash(net_input(params, state.h, x))
-        return RNNState(h), h
+    def read(params: TorchParams, state: RNNState, x: Array) -> Array:
+        return state.h
+
+    def activate(net: Array, state: RNNState) -> RNNState:
+        return RNNState(squash(net))
 
     parts = NetInputs(
         rows=lambda params: params,
         net_input=lambda rows, state, x: net_input(rows, state.h, x),
-        activate=lambda net, state: RNNState(squash(net)),
+        activate=activate,
         add_outer=lambda traces, e, state, x: add_outer_rows(traces, e, state.h, x),
         carousel_rows=(),
         constant_error=True,
@@ -94,9 +96,9 @@ def rnn(
     return Cell(
         init=init,
         initial_state=initial_state,
-        step=step,
+        step=StepByNet(lambda params, state, x: net_input(params, state.h, x), activate, read),
         inputs=inputs,
         outputs=hidden,
         net_inputs=parts,
-        read=lambda params, state, x: state.h,
+        read=read,
     )

@@ -9,7 +9,7 @@ from lstm_jax.ops.activations import Activation, logistic
 from lstm_jax.ops.initializers import Number, Numbers, given_or, uniform
 from lstm_jax.ops.lanes import along_lanes
 from lstm_jax.ops.linear import linear
-from lstm_jax.types import Array, Cell, Key, Params, State
+from lstm_jax.types import Array, Cell, Key, Params, State, StepByNet
 
 
 class Readout(NamedTuple):
@@ -93,7 +93,13 @@ def readout(
         state, y = cell.step(params.cell, state, x)
         return state, output(params, y, x)
 
-    read, parts = cell.read, cell.net_inputs
+    read, parts, inner = cell.read, cell.net_inputs, cell.step
+    whole = read and (lambda params, state, x: output(params, read(params.cell, state, x), x))
+    if isinstance(inner, StepByNet):
+        taken_apart = inner.net
+        step = StepByNet(
+            lambda params, state, x: taken_apart(params.cell, state, x), inner.activate, whole
+        )
     if parts is not None:
         rows = parts.rows
         parts = parts._replace(rows=lambda params: rows(params.cell))
@@ -102,5 +108,5 @@ def readout(
         step=step,
         outputs=outputs,
         net_inputs=parts,
-        read=read and (lambda params, state, x: output(params, read(params.cell, state, x), x)),
+        read=whole,
     )

@@ -1,16 +1,18 @@
 """A cell run through time; the only place that scans over it."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
+from lstm_jax.networks.unroll_derivative import in_chunks, states_through_time, takes_weights_out
 from lstm_jax.ops.fit import living_inputs, living_steps
 from lstm_jax.ops.lanes import at_step, tree_where
 from lstm_jax.ops.linear import is_symbol
-from lstm_jax.types import Array, Cell, Key, Net, Params, Sequence, State
+from lstm_jax.types import Array, Cell, Key, Net, Params, Sequence, State, StepByNet
 
 Remat = int | Literal["sqrt"] | None
 
@@ -65,17 +67,13 @@ def unroll(
     every = _steps_between(remat, len(inputs))
     if state is None:
         state = initial_state(cell, params, lanes_of(inputs))
-    if length is None:
-        return _scan(lambda state, x: cell.step(params, state, x), state, inputs, every, unroll)
-    length = jnp.asarray(length)
-
-    def body(state_tm1, step):
-        alive, x = step
-        state_t, y = cell.step(params, state_tm1, x)
-        return tree_where(alive, state_t, state_tm1), tree_where(alive, y, jnp.zeros_like(y))
-
-    steps = living_steps(len(inputs), length), living_inputs(inputs, length)
-    return _scan(body, state, steps, every, unroll)
+    alive = None if length is None else living_steps(len(inputs), length := jnp.asarray(length))
+    if length is not None:
+        inputs = living_inputs(inputs, length)
+    by_net_inputs = takes_weights_out(cell, params, inputs, state)
+    run = partial(_run_by_net_inputs if by_net_inputs else _run, cell, params, unroll)
+    kept = run if every is None else jax.checkpoint(run)
+    return in_chunks(kept, state, (inputs, alive), every)
 
 
 _unroll = unroll  # where an argument has its name
@@ -92,27 +90,32 @@ def _steps_between(remat: int | str | None, steps: int) -> int | None:
     return remat
 
 
-def _scan(
-    body: Callable[[State, Any], tuple[State, Array]],
-    state: State,
-    steps: Any,
-    every: int | None,
-    unroll: int,
+def _run(
+    cell: Cell, params: Params, unroll: int, state: State, steps: tuple[Array, Array | None]
 ) -> tuple[State, Array]:
-    """`lax.scan`, that keeps the state for its derivative after every so many steps only."""
+    """Step by step; where `alive` is false a state stays and outputs are 0."""
 
-    def run(state: State, steps: Any) -> tuple[State, Array]:
-        return lax.scan(body, state, steps, unroll=unroll)
+    def body(state_tm1: State, step: tuple[Array, Array | None]) -> tuple[State, Array]:
+        x, alive = step
+        state_t, y = cell.step(params, state_tm1, x)
+        if alive is None:
+            return state_t, y
+        return tree_where(alive, state_t, state_tm1), tree_where(alive, y, jnp.zeros_like(y))
 
-    number = len(jax.tree.leaves(steps)[0])
-    if every is None or every >= number:
-        return run(state, steps)
-    whole = number - number % every
-    chunks = jax.tree.map(lambda a: a[:whole].reshape(-1, every, *a.shape[1:]), steps)
-    state, y = lax.scan(jax.checkpoint(run), state, chunks)
-    y = jax.tree.map(lambda a: a.reshape(whole, *a.shape[2:]), y)
-    state, last = jax.checkpoint(run)(state, jax.tree.map(lambda a: a[whole:], steps))
-    return state, jnp.concatenate([y, last])
+    return lax.scan(body, state, steps, unroll=unroll)
+
+
+def _run_by_net_inputs(
+    cell: Cell, params: Params, unroll: int, state: State, steps: tuple[Array, Array | None]
+) -> tuple[State, Array]:
+    """The same; outputs are read from all states at once, as weights take their gradient."""
+    (inputs, alive), step = steps, cell.step
+    assert isinstance(step, StepByNet)  # takes_weights_out saw to it
+    states = states_through_time(step, params, inputs, state, alive, unroll)
+    y = jax.vmap(partial(step.read, params))(states, inputs)
+    if alive is not None:
+        y = tree_where(alive[:, None], y, jnp.zeros_like(y))
+    return jax.tree.map(lambda leaf: leaf[-1], states), y
 
 
 def record(

@@ -28,6 +28,7 @@ from lstm_jax.networks.grid_sweep import grid_lstm, multidimensional
 from lstm_jax.networks.layer_norm import layer_norm
 from lstm_jax.networks.layers import init_layers, layers, net_of_layers, run_layers
 from lstm_jax.networks.readout import readout
+from lstm_jax.networks.running_mean import running_mean
 from lstm_jax.networks.sequential import sequential
 from lstm_jax.networks.stack import stack
 from lstm_jax.networks.torch_weights import from_torch, to_torch
@@ -51,6 +52,7 @@ from lstm_jax.types import (
     OnlineGradient,
     Sequence,
     SequenceLoss,
+    StepByNet,
     Task,
 )
 from lstm_jax.version import __version__
@@ -69,6 +71,7 @@ __all__ = [
     "RunError",
     "Sequence",
     "SequenceLoss",
+    "StepByNet",
     "Task",
     "Topology",
     "Trial",
@@ -126,6 +129,7 @@ __all__ = [
     "rnn",
     "run_layers",
     "run_trials",
+    "running_mean",
     "save_params",
     "sequence_chunker",
     "sequential",

@@ -65,8 +65,8 @@ FLOW = {"lstm_jax": rooms_before(LIBRARY), "experiments": rooms_before(EXPERIMEN
 FLOW["lstm_jax"]["analysis"] = FLOW["lstm_jax"]["gradients"] | {"gradients"}  # stands beside
 
 LOOPS = {"scan", "while_loop", "fori_loop", "grad", "value_and_grad"}
-# drives the nets of other libraries, which bring no training loop
-PEERS = "experiments.benchmarks.other_libraries"
+# drive the nets of other libraries, which bring no training loop
+PEERS = {"experiments.benchmarks.other_libraries", "experiments.benchmarks.layer_speed"}
 # derivatives by inputs and initial states, too, which no rule gives
 FILES = "experiments.benchmarks.family_files"
 
@@ -393,7 +393,7 @@ def test_control_a_heavy_import(module, source):
 
 
 def test_experiments_leave_loops_and_derivatives_to_the_library():
-    texts = [(m, s) for m, s in sources("experiments") if m not in (PEERS, FILES)]
+    texts = [(m, s) for m, s in sources("experiments") if m not in {*PEERS, FILES}]
     assert [fault for module, source in texts for fault in own_loops(module, source)] == []
 
 

@@ -56,6 +56,38 @@ def accelerator_table(found: dict[str, Any]) -> Table:
     return grid
 
 
+def layers_table(found: dict[str, Any]) -> Table:
+    """The result of `layer_speed.bench` likewise."""
+    grid = Table.grid()
+    grid.add_row("Milliseconds of a layer, steps x batch x inputs x hidden (how many times ours)")
+    timed = {name: one for name, one in found["libraries"].items() if not isinstance(one, str)}
+    ours = timed["lstm_jax"]["layers"]
+    for what in ("forward", "training"):
+        heads = [
+            name if name == "lstm_jax" else f"{name} {timed[name]['version']}" for name in timed
+        ]
+        made = _table(what, *heads)
+        for layer, one in ours.items():
+            cells = []
+            for name, other in timed.items():
+                ms = other["layers"][layer][what]
+                cells.append(
+                    f"{ms:,.2f}" + ("" if name == "lstm_jax" else f" ({ms / one[what]:.2f}x)")
+                )
+            made.add_row(layer, *cells)
+        grid.add_row(made)
+    for name, one in found["libraries"].items():
+        if isinstance(one, str):
+            grid.add_row(f"{name}: {one}")
+    at = found["machine"]
+    grid.add_row(
+        f"{at['cpu']}, core {at['core']} of {at['cores']}, {at['date']}, load average "
+        f"{at['load']} before, {at['load_after']} after; jax {at['versions']['jax']}"
+    )
+    grid.add_row(", ".join(f"{key}={value}" for key, value in found["allocator"].items()))
+    return grid
+
+
 def _block_cells(timed: dict[str, Any]) -> list[str]:
     if "refused" in timed:
         return ["out of memory", "", ""]

@@ -30,6 +30,7 @@ def bench(
     peers: bool = False,
     rivals: bool = False,
     accelerator: bool = False,
+    layers: bool = False,
     json: bool = False,
 ) -> int:
     """Time the trials of row 4-100, or the methods that it is compared with.
@@ -42,14 +43,20 @@ def bench(
         what RTRL costs by units and by weights, what memory gradients take by steps.
       accelerator: time, instead, one block of so many lanes under every rule on the device
         that JAX takes, and what memory it needs; for 1000 lanes and more.
+      layers: time, instead, LSTM and GRU layers beside those of flax, equinox and torch.
       json: as JSON.
     """
     check_numbers(seconds=seconds, lanes=lanes)
-    if rivals + peers + accelerator > 1:
-        raise UserError("--peers, --rivals and --accelerator are separate; give one of them")
+    if rivals + peers + accelerator + layers > 1:
+        raise UserError(
+            "--peers, --rivals, --accelerator and --layers are separate; give one of them"
+        )
     from experiments.benchmarks import accelerator as accelerators
-    from experiments.benchmarks import rival_speed, speed_tables, trial_speed
+    from experiments.benchmarks import layer_speed, rival_speed, speed_tables, trial_speed
 
+    if layers:
+        beside = layer_speed.bench(seconds)
+        return tell(json, lambda: beside, lambda: [speed_tables.layers_table(beside)])
     if accelerator:
         wide = accelerators.bench(tuple(lanes), seconds)
         return tell(json, lambda: wide, lambda: [speed_tables.accelerator_table(wide)])

@@ -94,11 +94,12 @@ def readout(
         return state, output(params, y, x)
 
     read, parts, inner = cell.read, cell.net_inputs, cell.step
-    whole = read and (lambda params, state, x: output(params, read(params.cell, state, x), x))
     if isinstance(inner, StepByNet):
-        taken_apart = inner.net
+        net, seen = inner.net, inner.read
         step = StepByNet(
-            lambda params, state, x: taken_apart(params.cell, state, x), inner.activate, whole
+            lambda params, state, x: net(params.cell, state, x),
+            inner.activate,
+            lambda params, state, x: output(params, seen(params.cell, state, x), x),
         )
     if parts is not None:
         rows = parts.rows
@@ -108,5 +109,5 @@ def readout(
         step=step,
         outputs=outputs,
         net_inputs=parts,
-        read=whole,
+        read=read and (lambda params, state, x: output(params, read(params.cell, state, x), x)),
     )

@@ -28,7 +28,7 @@ from lstm_jax.tasks.reber import (
     reber_sets,
     spell,
 )
-from lstm_jax.tasks.sets import set_pairs
+from lstm_jax.tasks.sets import from_sequences, set_pairs
 from lstm_jax.tasks.temporal_order import temporal_order
 from lstm_jax.tasks.two_sequence import two_sequence
 from lstm_jax.tasks.unsegmented import unsegmented
@@ -44,6 +44,7 @@ __all__ = [
     "embedded_reber",
     "fixed_distractors",
     "from_pairs",
+    "from_sequences",
     "from_set",
     "modern_adding",
     "modern_multiplication",

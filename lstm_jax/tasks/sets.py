@@ -57,6 +57,89 @@ def set_pairs(training: Sequence, test: Sequence, pair: Array | int = 0, *, inpu
     )
 
 
+def from_sequences(
+    training: Sequence, test: Sequence | None = None, *, inputs: int, shuffled: bool = True
+) -> Task:
+    """Sequences of one's own as a task: gone through epoch after epoch, and tested with others.
+
+    Args:
+      training: any number n of them on the last axis, as `jax.vmap(..., out_axes=-1)` stacks
+        them: inputs `(time, inputs, n)`, length `(n,)`.
+      test: others, of the same kind, padded to as many steps; None to have none.
+      inputs: number of input units, or of symbols.
+      shuffled: whether every epoch has an order of its own, drawn by the trial's key; otherwise
+        they come as they stand.
+
+    Returns:
+      A task whose `training_set` of index i is the training sequence number i modulo n of its
+      epoch, whose `evaluation_set` of index i is test sequence i (give as many
+      `test_sequences` as there are; behind the last they begin again), and whose `sample`
+      draws from the training sequences.
+
+    Raises:
+      ValueError: a single sequence instead of several, or two kinds of them.
+
+    Example:
+      >>> x, d = jnp.ones((5, 3, 8)), jnp.zeros((1, 2, 8))
+      >>> eight = Sequence(x, d, d, jnp.ones((1, 8), bool), jnp.full(8, 5), "end")
+      >>> task = from_sequences(eight, inputs=3)
+      >>> task.training_size, task.training_set(jax.random.key(0), 9).inputs.shape
+      (8, (5, 3))
+    """
+    for name, sequences in {"training": training, "test": test or training}.items():
+        shape = jnp.shape(sequences.length)
+        if len(shape) != 1 or jnp.shape(sequences.inputs)[-1:] != shape or not shape[0]:
+            raise ValueError(
+                f"{name}: expected sequences on the last axis and length (n,), got inputs of shape "
+                f"{jnp.shape(sequences.inputs)} and length of shape {shape}; write for example "
+                "jax.vmap(task.sample, out_axes=-1)(keys)"
+            )
+    if test is not None and _of_one(test) != _of_one(training):
+        raise ValueError(
+            "test: expected sequences like those for training, "
+            f"{_told(training)}, got {_told(test)}; pad both to as many steps"
+        )
+    learnt, number = _rows(training), training.length.shape[0]
+
+    def in_order(key: Key, index: Array) -> Sequence:
+        place = index % number
+        if shuffled:
+            epoch = jax.random.fold_in(key, index // number)
+            place = jax.random.permutation(epoch, number)[place]
+        return _row(learnt, place)
+
+    def sample(key: Key) -> Sequence:
+        words = random_words.random_words(key, 1)
+        return _row(learnt, random_words.uniform_int(words[0], number))
+
+    tested = None if test is None else _rows(test)
+    return Task(
+        sample,
+        inputs=inputs,
+        outputs=training.targets.shape[1],
+        steps=len(training.inputs),
+        evaluation_set=None
+        if tested is None
+        else lambda index: _row(tested, index % len(tested.length)),
+        training_set=in_order,
+        training_size=number,
+    )
+
+
+def _rows(sequences: Sequence) -> Sequence:
+    """One sequence one piece of memory: it is fetched at every draw."""
+    return jax.tree.map(lambda leaf: np.moveaxis(np.asarray(leaf), -1, 0), sequences)
+
+
+def _row(sequences: Sequence, index: Array) -> Sequence:
+    return jax.tree.map(lambda leaf: _default_float(jnp.asarray(leaf)[index]), sequences)
+
+
+def _of_one(sequences: Sequence) -> Any:
+    """Shapes and kinds of one of them, and where its targets stand."""
+    return jax.tree.map(lambda leaf: (jnp.shape(leaf)[:-1], jnp.result_type(leaf)), sequences)
+
+
 def side_by_side(training: Sequence, test: Sequence) -> tuple[Any, int]:
     """Both sets of every pair as one: the test set behind the training set.
 

@@ -13,7 +13,8 @@ from tests.support.samples import BLOCK, each, edited, lane, many
 from tests.support.task_catalogue import CATALOGUE, RECIPES
 
 AT_END = {"2b, end only", "2c", *(name for name in CATALOGUE if name[0] not in "12")}
-HELPERS = {"AND", "XOR", "from_pairs", "reber_sets", "set_pairs", "spell"}  # of sets, not of keys
+# of sets, not of keys
+HELPERS = {"AND", "XOR", "from_pairs", "from_sequences", "reber_sets", "set_pairs", "spell"}
 LATER = {"continual_reber", "copying", "counting_language", "unsegmented"}  # test_later.py
 single = cache(lambda task: jax.jit(task.sample))
 every = pytest.mark.parametrize("name", CATALOGUE)

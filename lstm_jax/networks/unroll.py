@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from lstm_jax.networks.unroll_derivative import in_chunks, states_through_time, takes_weights_out
+from lstm_jax.networks.unroll_derivative import states_through_time, takes_weights_out
 from lstm_jax.ops.fit import living_inputs, living_steps
 from lstm_jax.ops.lanes import at_step, tree_where
 from lstm_jax.ops.linear import is_symbol
@@ -70,10 +70,9 @@ def unroll(
     alive = None if length is None else living_steps(len(inputs), length := jnp.asarray(length))
     if length is not None:
         inputs = living_inputs(inputs, length)
-    by_net_inputs = takes_weights_out(cell, params, inputs, state)
+    by_net_inputs = takes_weights_out(cell, params, inputs)
     run = partial(_run_by_net_inputs if by_net_inputs else _run, cell, params, unroll)
-    kept = run if every is None else jax.checkpoint(run)
-    return in_chunks(kept, state, (inputs, alive), every)
+    return _in_chunks(run, state, (inputs, alive), every)
 
 
 _unroll = unroll  # where an argument has its name
@@ -116,6 +115,26 @@ def _run_by_net_inputs(
     if alive is not None:
         y = tree_where(alive[:, None], y, jnp.zeros_like(y))
     return jax.tree.map(lambda leaf: leaf[-1], states), y
+
+
+def _in_chunks(
+    run: Callable[[State, Any], tuple[State, Any]], state: State, steps: Any, every: int | None
+) -> tuple[State, Any]:
+    """`run(state, steps) -> (state, outputs)`, so many steps at a time, which it keeps nothing of.
+
+    For its derivative it runs once more.
+    """
+    number = len(jax.tree.leaves(steps)[0])
+    if every is None or every >= number:
+        return run(state, steps)
+    run, whole = jax.checkpoint(run), number - number % every
+    chunks = jax.tree.map(lambda a: a[:whole].reshape(-1, every, *a.shape[1:]), steps)
+    state, y = lax.scan(run, state, chunks)
+    y = y.reshape(whole, *y.shape[2:])
+    if whole == number:
+        return state, y
+    state, last = run(state, jax.tree.map(lambda a: a[whole:], steps))
+    return state, jnp.concatenate([y, last])
 
 
 def record(

@@ -8,13 +8,14 @@ must go along in the loop is the derivative of the state,
   d s(t)   = the derivative of `activate` along d net(t) and d s(t-1),
 
 and the first term is one product over all steps. Transposed, as reverse mode has it, the loop
-yields the error signals of the net inputs, and the gradient of the weights is a product over all
-of them behind it; in chunks of a few steps, while they are in the processor's cache. What is kept
-are states and net inputs; what lies between is computed again.
+yields the error signals of the net inputs, and the gradient of the weights is one product over
+all steps and lanes behind it. What is kept are states and net inputs; what lies between is
+computed again. Lanes stand in front inside, so that products sum over what lies side by side.
 
 It is the same derivative, in both modes and differentiated again, up to rounding.
 """
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -25,25 +26,19 @@ from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
 from lstm_jax.ops.lanes import tree_where
+from lstm_jax.ops.linear import is_symbol
 from lstm_jax.types import Array, Cell, Params, State, StepByNet
 
-CHUNK = 16  # steps of one product; 4 to 32 make no difference
-# what is computed again grows with the lanes, what is not added up in the loop with the sources
-SOURCES_A_LANE = 6
 
-
-def takes_weights_out(cell: Cell, params: Params, inputs: Array, state: State) -> bool:
-    """Whether a step is taken apart, all lanes share its weights, and it is worth while.
+def takes_weights_out(cell: Cell, params: Params, inputs: Array) -> bool:
+    """Whether a step is taken apart, and all lanes share its weights.
 
     Weights of a lane's own have a gradient a lane, which is no product.
     """
     if not isinstance(cell.step, StepByNet) or not len(inputs):
         return False
     shared = jax.eval_shape(cell.init, jax.random.key(0))
-    if jax.tree.map(jnp.ndim, params) != jax.tree.map(jnp.ndim, shared):
-        return False
-    net = jax.eval_shape(cell.step.net, params, state, inputs[0])
-    return sum(leaf.size for leaf in jax.tree.leaves(params)) >= SOURCES_A_LANE * net.size
+    return jax.tree.map(jnp.ndim, params) == jax.tree.map(jnp.ndim, shared)
 
 
 def states_through_time(
@@ -54,7 +49,7 @@ def states_through_time(
     alive: Array | None = None,
     unroll: int = 1,
 ) -> State:
-    """The states after every step, `(time, ...)`.
+    """The states after every step, `(time, ..., *lanes)`.
 
     Args:
       step: of the cell.
@@ -64,80 +59,90 @@ def states_through_time(
       alive: `(time, *lanes)`, where a state may change; None for everywhere.
       unroll: steps written out in the body of the loop.
     """
+    lanes = inputs.shape[1:] if is_symbol(inputs) else inputs.shape[2:]
     scan = partial(lax.scan, unroll=unroll)
-
-    def after(net: Array, state: State, alive: Array | None) -> State:
-        found = step.activate(net, state)
-        return found if alive is None else tree_where(alive, found, state)
-
-    def run(
-        params: Params, inputs: Array, state: State, alive: Array | None
-    ) -> tuple[State, Array]:
-        def body(state: State, at: tuple[Array, Array | None]) -> tuple[State, Any]:
-            net = step.net(params, state, at[0])
-            state = after(net, state, at[1])
-            return state, (state, net)
-
-        return scan(body, state, (inputs, alive))[1]
 
     @jax.custom_jvp
     def states(params: Params, inputs: Array, state: State, alive: Array | None) -> State:
-        return run(params, inputs, state, alive)[0]
+        def body(state: State, at: tuple[Array, Array | None]) -> tuple[State, State]:
+            state = _after(step, step.net(params, state, at[0]), state, at[1])
+            return state, state
+
+        return scan(body, state, (inputs, alive))[1]
 
     @partial(states.defjvp, symbolic_zeros=True)
     def derivative(primals, tangents):
-        params, inputs, state, alive = primals
-        found, nets = run(*primals)
-        before = jax.tree.map(lambda a, b: jnp.concatenate([a[None], b[:-1]]), state, found)
-        d_params, d_state = (_filled(tangents[i], primals[i]) for i in (0, 2))
+        params, d_params = primals[0], _filled(tangents[0], primals[0])
         d_inputs = None if isinstance(tangents[1], SymbolicZero) else tangents[1]
+        d_state = _lanes_at(0, _filled(tangents[2], primals[2]), lanes)
+        state = _lanes_at(0, primals[2], lanes)
+        inputs, d_inputs, alive = _lanes_at(1, (primals[1], d_inputs, primals[3]), lanes)
+        net_of = jax.vmap(step.net, in_axes=(None, 0, 0))
+        after = jax.vmap(lambda *given: _after(step, *given))
 
-        def d_net_by_others(before: State, x: Array, dx: Array | None) -> Array:
-            """Of one step, by all but the state."""
-            if dx is None:
-                return jax.jvp(lambda p: step.net(p, before, x), (params,), (d_params,))[1]
-            return jax.jvp(lambda p, x: step.net(p, before, x), (params, x), (d_params, dx))[1]
+        def forwards(state: State, at: tuple[Array, Array | None]) -> tuple[State, Any]:
+            net = net_of(params, state, at[0])
+            state = after(net, state, at[1])
+            return state, (state, net)
+
+        found, nets = scan(forwards, state, (inputs, alive))[1]
+        before = jax.tree.map(lambda a, b: jnp.concatenate([a[None], b[:-1]]), state, found)
+
+        def by_others(params: Params, inputs: Array) -> Array:
+            """The net inputs of all steps as those of so many lanes."""
+            sources = jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), (before, inputs))
+            return net_of(params, *sources).reshape(nets.shape)
+
+        given = _along(by_others, (params, inputs), (d_params, d_inputs))
 
         # without the policy JAX would keep what it can compute again from what is kept anyway
         @partial(jax.checkpoint, policy=jax.checkpoint_policies.nothing_saveable, prevent_cse=False)
         def body(d_state: State, at: Any) -> tuple[State, State]:
             before, x, net, alive, given = at
-            by_state = jax.jvp(lambda state: step.net(params, state, x), (before,), (d_state,))[1]
-            d_state = jax.jvp(
-                lambda net, state: after(net, state, alive),
-                (net, before),
-                (given + by_state, d_state),
-            )[1]
+            d_net = given + _along(lambda state: net_of(params, state, x), (before,), (d_state,))
+            d_state = _along(lambda *of: after(*of, alive), (net, before), (d_net, d_state))
             return d_state, d_state
 
-        def chunk(d_state: State, steps: Any) -> tuple[State, State]:
-            before, x, net, alive, dx = steps
-            given = jax.vmap(d_net_by_others)(before, x, dx)
-            return scan(body, d_state, (before, x, net, alive, given))
-
-        # one sequence alone lies in memory as the product wants it
-        every = CHUNK if nets[0].size > nets.shape[1] else None
-        steps = before, inputs, nets, alive, d_inputs
-        return found, in_chunks(chunk, d_state, steps, every)[1]
+        d_found = scan(body, d_state, (before, inputs, nets, alive, given))[1]
+        return _lanes_last(found, lanes), _lanes_last(d_found, lanes)
 
     return states(params, inputs, state, alive)
 
 
-def in_chunks(
-    run: Callable[[State, Any], tuple[State, Any]], state: State, steps: Any, every: int | None
-) -> tuple[State, Any]:
-    """`run(state, steps) -> (state, outputs)`, for so many steps at a time in a loop."""
-    number = len(jax.tree.leaves(steps)[0])
-    if every is None or every >= number:
-        return run(state, steps)
-    whole = number - number % every
-    chunks = jax.tree.map(lambda a: a[:whole].reshape(-1, every, *a.shape[1:]), steps)
-    state, y = lax.scan(run, state, chunks)
-    y = jax.tree.map(lambda a: a.reshape(whole, *a.shape[2:]), y)
-    if whole == number:
-        return state, y
-    state, last = run(state, jax.tree.map(lambda a: a[whole:], steps))
-    return state, jax.tree.map(lambda a, b: jnp.concatenate([a, b]), y, last)
+def _lanes_at(axis: int, tree: Any, lanes: tuple[int, ...]) -> Any:
+    """Arrays `(..., *lanes)` with all lanes as one axis further in front."""
+
+    def moved(leaf: Array) -> Array:
+        others = leaf.shape[: leaf.ndim - len(lanes)]
+        return jnp.moveaxis(leaf.reshape(*others, math.prod(lanes)), -1, axis)
+
+    return jax.tree.map(moved, tree)
+
+
+def _lanes_last(tree: Any, lanes: tuple[int, ...]) -> Any:
+    """Arrays `(time, all lanes, ...)` as they were."""
+
+    def moved(leaf: Array) -> Array:
+        return jnp.moveaxis(leaf, 1, -1).reshape(len(leaf), *leaf.shape[2:], *lanes)
+
+    return jax.tree.map(moved, tree)
+
+
+def _after(step: StepByNet, net: Array, state: State, alive: Array | None) -> State:
+    """The state after a step; as it was where it is not alive."""
+    found = step.activate(net, state)
+    return found if alive is None else tree_where(alive, found, state)
+
+
+def _along(function: Callable[..., Any], primals: tuple, tangents: tuple) -> Any:
+    """The derivative of a function along a direction; None in it for what does not move."""
+    moving = [i for i, tangent in enumerate(tangents) if tangent is not None]
+
+    def of_moving(*given: Any) -> Any:
+        at = dict(zip(moving, given, strict=True))
+        return function(*[at.get(i, primal) for i, primal in enumerate(primals)])
+
+    return jax.jvp(of_moving, [primals[i] for i in moving], [tangents[i] for i in moving])[1]
 
 
 def _filled(tangent: Any, primal: Any) -> Any:

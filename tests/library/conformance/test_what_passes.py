@@ -154,8 +154,8 @@ TASKS = {
     "targets of their own": lambda: toys.first_two_backwards(),
 }
 NO_TASKS = {"AND", "XOR", "reber_sets", "spell"}
-# tests/library/tasks/test_later.py checks them
-LATER = {"continual_reber", "copying", "counting_language", "unsegmented"}
+# tests/library/tasks checks them: test_later.py, test_own_sequences.py
+LATER = {"continual_reber", "copying", "counting_language", "from_sequences", "unsegmented"}
 
 
 @pytest.mark.parametrize("name", TASKS)

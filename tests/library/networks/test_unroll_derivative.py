@@ -10,9 +10,9 @@ from lstm_jax.cells.gru import gru
 from lstm_jax.cells.lstm import lstm
 from lstm_jax.cells.rnn import rnn
 from lstm_jax.conformance.findings import disturbed
-from lstm_jax.networks import unroll_derivative
 from lstm_jax.networks.readout import readout
 from lstm_jax.networks.unroll import unroll
+from lstm_jax.networks.unroll_derivative import takes_weights_out
 from lstm_jax.types import StepByNet
 from tests.support.bridge import side_by_side
 
@@ -27,13 +27,6 @@ CELLS = {
 every = pytest.mark.parametrize("name", CELLS)
 STEPS = 7
 LENGTHS = jnp.array([7, 3, 0, 9])
-
-
-@pytest.fixture(autouse=True)
-def few_steps_a_chunk(monkeypatch):
-    """Two chunks and one step behind them; worth while for nets of any size."""
-    monkeypatch.setattr(unroll_derivative, "CHUNK", 3)
-    monkeypatch.setattr(unroll_derivative, "SOURCES_A_LANE", 0)
 
 
 def as_it_is(cell):
@@ -146,26 +139,25 @@ def test_seeds_side_by_side_are_seeds_alone(x64):
         close(jax.tree.map(lambda leaf, i=i: leaf[i], together), gradient(*one))
 
 
-def test_weights_of_a_lanes_own_stay_in_the_loop(monkeypatch, x64):
+def test_weights_of_a_lanes_own_stay_in_the_loop(x64):
     cell = CELLS["LSTM"]
     params = side_by_side(*[cell.init(jax.random.key(seed)) for seed in range(4)])
     _, inputs, state = given(cell)
     wanted = jax.jit(jax.grad(error_of(as_it_is(cell), LENGTHS)))(params, inputs, state)
     found = jax.jit(jax.grad(error_of(cell, LENGTHS)))(params, inputs, state)
     close(found, wanted, 0)
-    taken = unroll_derivative.takes_weights_out
-    assert not taken(cell, params, inputs, state)
-    assert taken(cell, cell.init(jax.random.key(0)), inputs, state)
+    assert not takes_weights_out(cell, params, inputs)
+    assert takes_weights_out(cell, cell.init(jax.random.key(0)), inputs)
 
 
-def test_it_is_for_many_sources_a_lane(monkeypatch):
-    monkeypatch.undo()
-    taken = unroll_derivative.takes_weights_out
-    for lanes, worth in ((1, True), (16, False)):
-        cell = lstm(8, 64)
-        inputs = jnp.ones((5, 8, lanes))
-        state = cell.initial_state((lanes,))
-        assert taken(cell, cell.init(jax.random.key(0)), inputs, state) is worth
+def test_two_axes_of_lanes(x64):
+    cell = CELLS["GRU"]
+    at, length = given(cell, (2, 3)), jnp.array([[7, 0, 2], [3, 9, 5]])
+    slow, fast = (
+        jax.jit(jax.grad(error_of(c, length), argnums=(0, 1, 2)))(*at)
+        for c in (as_it_is(cell), cell)
+    )
+    close(fast, slow)
 
 
 def test_another_step_is_the_one_that_is_differentiated(x64):

@@ -1,18 +1,14 @@
 """A layer of today beside the same layer of other libraries: forwards, and a training step.
 
 `bench --layers` times LSTM and GRU at a few sizes, all outputs used, weights shared by the
-batch: ours as `unroll` runs it, flax's cell in `nnx.RNN`'s place by `linen.RNN`, equinox's in a
-scan, torch's layer. Each library has a process of its own, on one core, under one setting of the
-C library's allocator, which keeps what it was given back: fresh memory costs every library the
-same page faults. `python -m experiments.benchmarks.layer_speed NAME SECONDS` is such a process.
+batch: our cells by `unroll`, flax's by `linen.RNN`, equinox's in a scan, torch's layers. Each
+library has a process of its own, on one core, under one setting of the C library's allocator,
+which keeps what it was given back: fresh memory costs every library the same page faults.
+`python -m experiments.benchmarks.layer_speed NAME SECONDS` is such a process.
 """
 
 import argparse
 import json
-import os
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -24,8 +20,8 @@ import numpy as np
 from jax import lax
 
 from experiments.benchmarks.engine import say
-from experiments.benchmarks.stopwatch import load, machine, one_core
-from experiments.common.files import HERE
+from experiments.benchmarks.other_libraries import MISSING, answer_of
+from experiments.benchmarks.stopwatch import fastest, load, machine, one_core
 
 SIZES = ((256, 32, 128, 128), (128, 64, 512, 512), (1000, 1, 32, 32), (100, 16, 8, 64))
 KINDS = ("lstm", "gru")
@@ -33,7 +29,6 @@ LIBRARIES = ("lstm_jax", "flax", "equinox", "torch")
 # more than any array here: memory that was given back is kept for the next call
 ALLOCATOR = {"MALLOC_TRIM_THRESHOLD_": str(2**34), "MALLOC_MMAP_THRESHOLD_": str(2**34)}
 
-Timed = dict[str, float]
 Run = Callable[[], Any]
 
 
@@ -62,14 +57,11 @@ def bench(seconds: float, libraries: tuple[str, ...] = LIBRARIES) -> dict[str, A
 
 def _ask(name: str, seconds: float) -> Any:
     if find_spec(name) is None:
-        return "not installed (make peers)"
-    command = [sys.executable, "-m", "experiments.benchmarks.layer_speed", name, str(seconds)]
+        return MISSING
     # the flags that suit our trials are no part of this
-    environment = {**os.environ, **ALLOCATOR, "XLA_FLAGS": ""}
-    done = subprocess.run(command, cwd=HERE.parent, env=environment, capture_output=True, text=True)
-    if done.returncode:
-        return f"failed: {(done.stderr.strip().splitlines() or ['without a word'])[-1]}"
-    return {"version": version(name), "layers": json.loads(done.stdout.splitlines()[-1])}
+    environment = {**ALLOCATOR, "XLA_FLAGS": ""}
+    layers = answer_of("layer_speed", name, str(seconds), environment=environment)
+    return layers if isinstance(layers, str) else {"version": version(name), "layers": layers}
 
 
 def label(kind: str, size: tuple[int, int, int, int]) -> str:
@@ -77,15 +69,15 @@ def label(kind: str, size: tuple[int, int, int, int]) -> str:
     return f"{kind} {'x'.join(map(str, size))}"
 
 
-def best(run: Run, seconds: float) -> float:
-    """Milliseconds of the fastest call, after it was compiled."""
-    times, ends = [], time.perf_counter() + seconds
-    run()
-    while len(times) < 3 or time.perf_counter() < ends:
-        begun = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - begun)
-    return round(1e3 * min(times), 3)
+def milliseconds(run: Run, seconds: float) -> float:
+    """Of a call, the least of any repetition, after it was compiled."""
+
+    def calls(nothing: None, number: int) -> None:
+        for _ in range(number):
+            run()
+
+    sample = fastest(lambda: None, calls, seconds)
+    return round(1e3 * sample.seconds / sample.sequences, 3)
 
 
 def _ours(kind: str, size: tuple[int, int, int, int]) -> tuple[Run, Run]:
@@ -175,13 +167,13 @@ def main() -> None:
     parser.add_argument("name", choices=LIBRARIES)
     parser.add_argument("seconds", type=float)
     asked = parser.parse_args()
-    found: dict[str, Timed] = {}
+    found: dict[str, dict[str, float]] = {}
     for size in SIZES:
         for kind in KINDS:
             forward, training = MAKE[asked.name](kind, size)
             found[label(kind, size)] = {
-                "forward": best(forward, asked.seconds),
-                "training": best(training, asked.seconds),
+                "forward": milliseconds(forward, asked.seconds),
+                "training": milliseconds(training, asked.seconds),
             }
     print(json.dumps(found))
 

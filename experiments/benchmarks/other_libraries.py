@@ -64,15 +64,21 @@ def time_peer(name: str, lanes: tuple[int, ...], seconds: float) -> dict[str, An
 
 def ask_peer(name: str, lanes: tuple[int, ...], seconds: float, flags: str) -> Any:
     """What this module, run as a program, says under these XLA flags, or why it fails."""
-    environment = {**os.environ, "XLA_FLAGS": flags}
-    command = [
-        sys.executable,
-        "-m",
-        "experiments.benchmarks.other_libraries",
-        name,
-        str(seconds),
-        *map(str, lanes),
-    ]
+    return answer_of(
+        "other_libraries", name, str(seconds), *map(str, lanes), environment={"XLA_FLAGS": flags}
+    )
+
+
+def answer_of(module: str, *arguments: str, environment: dict[str, str]) -> Any:
+    """What a module of this room, run as a program, prints in its last line, or why it fails.
+
+    Args:
+      module: its name.
+      arguments: of the program.
+      environment: variables that are other than here.
+    """
+    command = [sys.executable, "-m", f"experiments.benchmarks.{module}", *arguments]
+    environment = {**os.environ, **environment}
     done = subprocess.run(command, cwd=HERE.parent, env=environment, capture_output=True, text=True)
     if done.returncode:
         return f"failed: {(done.stderr.strip().splitlines() or ['without a word'])[-1]}"

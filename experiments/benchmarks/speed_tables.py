@@ -79,11 +79,7 @@ def layers_table(found: dict[str, Any]) -> Table:
     for name, one in found["libraries"].items():
         if isinstance(one, str):
             grid.add_row(f"{name}: {one}")
-    at = found["machine"]
-    grid.add_row(
-        f"{at['cpu']}, core {at['core']} of {at['cores']}, {at['date']}, load average "
-        f"{at['load']} before, {at['load_after']} after; jax {at['versions']['jax']}"
-    )
+    grid.add_row(_on(found["machine"]))
     grid.add_row(", ".join(f"{key}={value}" for key, value in found["allocator"].items()))
     return grid
 
@@ -129,11 +125,16 @@ def _loop_cell(timed: dict | str | None, ours: dict) -> str:
     return timed if isinstance(timed, str) else _cell(timed, ours)
 
 
-def _add_machine(grid: Table, at: dict[str, Any], ours: list[dict]) -> None:
-    grid.add_row(
+def _on(at: dict[str, Any]) -> str:
+    """What was measured on, and when."""
+    return (
         f"{at['cpu']}, core {at['core']} of {at['cores']}, {at['date']}, load average "
         f"{at['load']} before, {at['load_after']} after; jax {at['versions']['jax']}"
     )
+
+
+def _add_machine(grid: Table, at: dict[str, Any], ours: list[dict]) -> None:
+    grid.add_row(_on(at))
     grid.add_row(f"XLA flags: {at['flags'] or 'none'}")
     if (share := min(t["cpu_ns"] / t["ns"] for t in ours)) < 0.9:
         grid.add_row(f"Not a quiet core: {share:.0%} of it at worst; see cpu_ns of --json.")

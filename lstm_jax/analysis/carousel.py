@@ -19,8 +19,9 @@ from jax.flatten_util import ravel_pytree
 from lstm_jax.cells.memory_block import MemoryBlockParams, gates, memory_block
 from lstm_jax.cells.topology import Topology
 from lstm_jax.gradients import truncated
-from lstm_jax.networks.unroll import initial_state, lanes_of, record, unroll
+from lstm_jax.networks.unroll import initial_state, record, unroll
 from lstm_jax.ops.activations import squash_to
+from lstm_jax.ops.lanes import lanes_of
 from lstm_jax.types import Array, Carousel, Cell, Params, State
 
 

@@ -15,15 +15,16 @@ import jax.numpy as jnp
 from lstm_jax.cells.torch_layout import (
     LSTMState,
     TorchParams,
-    add_outer_rows,
     block_rows,
     draw_params,
     expect_sizes,
-    net_input,
+    net_by_h,
+    parts_by_h,
+    read_h,
     zeros,
 )
 from lstm_jax.ops.initializers import Number
-from lstm_jax.types import Array, Carousel, Cell, Key, NetInputs, StepByNet
+from lstm_jax.types import Array, Carousel, Cell, Key, StepByNet
 
 
 def coupled_lstm(
@@ -57,25 +58,15 @@ def coupled_lstm(
     def initial_state(lanes: tuple[int, ...] = (), dtype=None) -> LSTMState:
         return LSTMState(zeros(hidden, lanes, dtype), zeros(hidden, lanes, dtype))
 
-    def read(params: TorchParams, state: LSTMState, x: Array) -> Array:
-        return state.h
-
     return Cell(
         init=init,
         initial_state=initial_state,
-        step=StepByNet(lambda params, state, x: net_input(params, state.h, x), _activate, read),
+        step=StepByNet(net_by_h, _activate, read_h),
         inputs=inputs,
         outputs=hidden,
         carousel=Carousel.of_fields("c", diagonal=True),
-        net_inputs=NetInputs(
-            rows=lambda params: params,
-            net_input=lambda rows, state, x: net_input(rows, state.h, x),
-            activate=_activate,
-            add_outer=lambda traces, e, state, x: add_outer_rows(traces, e, state.h, x),
-            carousel_rows=block_rows(hidden, 0, 1),
-            constant_error=False,
-        ),
-        read=read,
+        net_inputs=parts_by_h(_activate, block_rows(hidden, 0, 1)),
+        read=read_h,
     )
 
 

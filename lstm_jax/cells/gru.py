@@ -26,6 +26,7 @@ from lstm_jax.cells.torch_layout import (
     draw_params,
     expect_sizes,
     net_input,
+    read_h,
     zeros,
 )
 from lstm_jax.ops.initializers import Number
@@ -104,9 +105,6 @@ def gru(
     def initial_state(lanes: tuple[int, ...] = (), dtype=None) -> GRUState:
         return GRUState.of(zeros(hidden, lanes, dtype))
 
-    def read(params: TorchParams, state: GRUState, x: Array) -> Array:
-        return state.h
-
     def step_of_2014(params: TorchParams, state: GRUState, x: Array) -> tuple[GRUState, Array]:
         h = gru_gates(params, state, x, variant="2014").h
         return GRUState.of(h), h
@@ -122,13 +120,13 @@ def gru(
     return Cell(
         init=init,
         initial_state=initial_state,
-        step=step_of_2014 if variant == "2014" else StepByNet(_net, _activate, read),
+        step=step_of_2014 if variant == "2014" else StepByNet(_net, _activate, read_h),
         inputs=inputs,
         outputs=hidden,
         carousel=Carousel.of_fields("h", diagonal=True),
         # in 2014 the candidate reads what the reset gate of the same step has left
         net_inputs=None if variant == "2014" else parts,
-        read=read,
+        read=read_h,
     )
 
 
@@ -145,10 +143,8 @@ def gru_gates(
         r, z = jnp.split(jax.nn.sigmoid(of_x[:two] + linear(params.weight_hh[:two], received)), 2)
         n = jnp.tanh(of_x[two:] + linear(params.weight_hh[two:], r * received))
     else:
-        r, z, of_x, of_h = jnp.split(_net(params, state, x), 4)
-        r, z = jax.nn.sigmoid(r), jax.nn.sigmoid(z)
-        n = jnp.tanh(of_x + r * of_h)
-    return GRUGates(r, z, n, (1 - z) * n + z * state.h)
+        r, z, n = _gates(_net(params, state, x))
+    return GRUGates(r, z, n, _mixed(z, n, state))
 
 
 def _net(params: TorchParams, state: GRUState, x: Array) -> Array:
@@ -169,9 +165,19 @@ def _affine(weights: Array, bias: Array | None, sources: Array) -> Array:
 
 def _activate(net: Array, state: GRUState) -> GRUState:
     """The state after a step, from the net inputs of `_net`."""
+    _, z, n = _gates(net)
+    return GRUState.of(_mixed(z, n, state))
+
+
+def _gates(net: Array) -> tuple[Array, Array, Array]:
+    """Reset gate, update gate and candidate."""
     r, z, of_x, of_h = jnp.split(net, 4)
-    z = jax.nn.sigmoid(z)
-    return GRUState.of((1 - z) * jnp.tanh(of_x + jax.nn.sigmoid(r) * of_h) + z * state.h)
+    r = jax.nn.sigmoid(r)
+    return r, jax.nn.sigmoid(z), jnp.tanh(of_x + r * of_h)
+
+
+def _mixed(z: Array, n: Array, state: GRUState) -> Array:
+    return (1 - z) * n + z * state.h
 
 
 def _four_blocks(params: TorchParams, hidden: int) -> TorchParams:

@@ -19,16 +19,18 @@ import jax.numpy as jnp
 from lstm_jax.cells.torch_layout import (
     LSTMState,
     TorchParams,
-    add_outer_rows,
     block_rows,
     draw_params,
     expect_sizes,
+    net_by_h,
     net_input,
+    parts_by_h,
+    read_h,
     zeros,
 )
 from lstm_jax.ops.initializers import Number, Numbers, given_or
 from lstm_jax.ops.linear import linear
-from lstm_jax.types import Array, Carousel, Cell, Key, NetInputs, StepByNet
+from lstm_jax.types import Array, Carousel, Cell, Key, StepByNet
 
 GATES = 4  # i, f, g, o
 
@@ -100,13 +102,7 @@ def lstm(
         gates = _gates(net, state)
         return LSTMState(gates.c, gates.output_gate * jnp.tanh(gates.c))
 
-    def net(params: TorchParams, state: LSTMState, x: Array) -> Array:
-        return net_input(params, state.h, x)
-
-    def read(params: TorchParams, state: LSTMState, x: Array) -> Array:
-        return state.h
-
-    whole = StepByNet(net, activate, read)
+    whole = StepByNet(net_by_h, activate, read_h)
 
     def step_with_projection(
         params: TorchParams, state: LSTMState, x: Array
@@ -116,14 +112,6 @@ def lstm(
         h = linear(params.weight_hr, h)
         return state._replace(h=h), h
 
-    parts = NetInputs(
-        rows=lambda params: params,
-        net_input=net,
-        activate=activate,
-        add_outer=lambda traces, e, state, x: add_outer_rows(traces, e, state.h, x),
-        carousel_rows=block_rows(hidden, 2, 0, 1),
-        constant_error=False,
-    )
     return Cell(
         init=init,
         initial_state=initial_state,
@@ -132,8 +120,8 @@ def lstm(
         outputs=outputs,
         carousel=Carousel.of_fields("c", diagonal=True),
         # a projection reaches the state beside the net inputs
-        net_inputs=parts if proj_size is None else None,
-        read=read,
+        net_inputs=None if proj_size else parts_by_h(activate, block_rows(hidden, 2, 0, 1)),
+        read=read_h,
     )
 
 

@@ -13,14 +13,15 @@ import jax.numpy as jnp
 
 from lstm_jax.cells.torch_layout import (
     TorchParams,
-    add_outer_rows,
     draw_params,
     expect_sizes,
-    net_input,
+    net_by_h,
+    parts_by_h,
+    read_h,
     zeros,
 )
 from lstm_jax.ops.initializers import Number
-from lstm_jax.types import Array, Cell, Key, NetInputs, StepByNet
+from lstm_jax.types import Array, Cell, Key, StepByNet
 
 
 class RNNState(NamedTuple):
@@ -79,26 +80,15 @@ def rnn(
     def initial_state(lanes: tuple[int, ...] = (), dtype=None) -> RNNState:
         return RNNState(zeros(hidden, lanes, dtype))
 
-    def read(params: TorchParams, state: RNNState, x: Array) -> Array:
-        return state.h
-
     def activate(net: Array, state: RNNState) -> RNNState:
         return RNNState(squash(net))
 
-    parts = NetInputs(
-        rows=lambda params: params,
-        net_input=lambda rows, state, x: net_input(rows, state.h, x),
-        activate=activate,
-        add_outer=lambda traces, e, state, x: add_outer_rows(traces, e, state.h, x),
-        carousel_rows=(),
-        constant_error=True,
-    )
     return Cell(
         init=init,
         initial_state=initial_state,
-        step=StepByNet(lambda params, state, x: net_input(params, state.h, x), activate, read),
+        step=StepByNet(net_by_h, activate, read_h),
         inputs=inputs,
         outputs=hidden,
-        net_inputs=parts,
-        read=read,
+        net_inputs=parts_by_h(activate, (), constant_error=True),
+        read=read_h,
     )

@@ -6,7 +6,8 @@ counts, but for the candidate of a GRU), and kept so that weights go both ways u
 (`networks.torch_weights`).
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +15,7 @@ import jax.numpy as jnp
 from lstm_jax.ops.initializers import Number, uniform
 from lstm_jax.ops.lanes import along_lanes
 from lstm_jax.ops.linear import add_outer, linear
-from lstm_jax.types import Array, Key
+from lstm_jax.types import Array, Key, NetInputs
 
 
 class TorchParams(NamedTuple):
@@ -96,6 +97,33 @@ def add_outer_rows(traces: TorchParams, e: Array, received: Array, x: Array) -> 
         add_outer(traces.weight_hh, e, received),
         None if traces.bias_ih is None else traces.bias_ih + e,
         None if traces.bias_hh is None else traces.bias_hh + e,
+    )
+
+
+def net_by_h(params: TorchParams, state: Any, x: Array) -> Array:
+    """Net inputs of a cell whose units all read the field h of its state."""
+    return net_input(params, state.h, x)
+
+
+def read_h(params: TorchParams, state: Any, x: Array) -> Array:
+    """The field h of a state: the outputs."""
+    return state.h
+
+
+def parts_by_h(
+    activate: Callable[[Array, Any], Any],
+    carousel_rows: tuple[tuple[int, ...], ...],
+    *,
+    constant_error: bool = False,
+) -> NetInputs:
+    """The step of a cell whose units all read the field h of its state, taken apart."""
+    return NetInputs(
+        rows=lambda params: params,
+        net_input=net_by_h,
+        activate=activate,
+        add_outer=lambda traces, e, state, x: add_outer_rows(traces, e, state.h, x),
+        carousel_rows=carousel_rows,
+        constant_error=constant_error,
     )
 
 

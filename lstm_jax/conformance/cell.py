@@ -18,6 +18,7 @@ from lstm_jax.conformance.findings import (
     same,
     shapes,
     stacked,
+    traced_anew,
 )
 from lstm_jax.conformance.net_inputs import net_inputs_laws
 from lstm_jax.networks.unroll import net_of
@@ -98,7 +99,7 @@ def moments(cell: Cell, key: Key) -> Moments:
 
 def _compiled(cell: Cell) -> Cell:
     """The cell with a step that is traced anew, and compiled once for every shape."""
-    return cell._replace(step=jax.jit(lambda *given: cell.step(*given)))
+    return cell._replace(step=traced_anew(cell.step))
 
 
 def _inputs(cell: Cell, params: Params, key: Key, number: int) -> Array:

@@ -39,6 +39,11 @@ def _tried(name: str, law: Law) -> Iterator[str]:
         yield f"{name}: raised {type(error).__name__}: {first}"
 
 
+def traced_anew(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, compiled once for every shape; JAX has not seen it before."""
+    return jax.jit(lambda *given: function(*given))
+
+
 def shapes(tree: Any) -> Any:
     """Structure, shapes and types of a tree, as something to compare and to print."""
     return jax.tree.map(lambda a: f"{jnp.result_type(a)}{list(jnp.shape(a))}", tree)
@@ -94,14 +99,14 @@ def stacked(trees: list) -> Any:
 
 
 def _by_numpy(function: Callable[..., np.ndarray], *arrays: Any) -> Array:
-    """An array of other arrays, by NumPy, for which no program need be compiled.
+    """What a function of the last axis makes of arrays, by NumPy, which compiles no program.
 
-    Keys are no numbers, but a word or more each.
+    Keys are no numbers, but a few words each: those go in front.
     """
     first = arrays[0]
     if isinstance(first, jax.Array) and jnp.issubdtype(first.dtype, jax.dtypes.prng_key):
         words = [np.moveaxis(np.asarray(jax.random.key_data(a)), -1, 0) for a in arrays]
-        found = np.stack([function(*one) for one in zip(*words, strict=True)], -1)
+        found = np.moveaxis(function(*words), 0, -1)
         return jax.random.wrap_key_data(jnp.asarray(found), impl=jax.random.key_impl(first))
     return jnp.asarray(function(*map(np.asarray, arrays)))
 

@@ -1,13 +1,21 @@
 """Whether a net keeps its contract."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from lstm_jax.conformance.derivatives import true_slopes
-from lstm_jax.conformance.findings import conclude, disturbed, in_lanes, lane, same, shapes
+from lstm_jax.conformance.findings import (
+    conclude,
+    disturbed,
+    in_lanes,
+    lane,
+    same,
+    shapes,
+    traced_anew,
+)
 from lstm_jax.types import Array, Key, Net
 
 LANES = 3
@@ -59,11 +67,6 @@ def _given(net: Net, key: Key, steps: int) -> tuple[Any, Array, Array]:
     return disturbed(for_params, net.init(key)), inputs, jnp.array([steps, steps - 1, steps])
 
 
-def _compiled(net: Net) -> Callable[..., Array]:
-    """Its `apply`, traced anew, and compiled once for every shape."""
-    return jax.jit(lambda *given: net.apply(*given))
-
-
 def _shapes(net: Net, key: Key, steps: int) -> Iterator[str]:
     params, inputs, length = _given(net, key, steps)
     alone = jax.eval_shape(net.apply, params, inputs[..., 0], length[0], None)
@@ -83,9 +86,9 @@ def _shapes(net: Net, key: Key, steps: int) -> Iterator[str]:
 
 def _apply(net: Net, key: Key, steps: int) -> Iterator[str]:
     params, inputs, length = _given(net, key, steps)
-    apply = _compiled(net)
+    apply = traced_anew(net.apply)
     alone = [apply(params, inputs[..., i], length[i], None) for i in range(LANES)]
-    if not same(_compiled(net)(params, inputs[..., 0], length[0], None), alone[0], 0):
+    if not same(traced_anew(net.apply)(params, inputs[..., 0], length[0], None), alone[0], 0):
         yield "gives something else when it is asked again without a key; draw from the key alone"
     for own in (False, True):
         given = in_lanes(params, LANES) if own else params
@@ -105,7 +108,7 @@ def _living(outputs: Array, inputs: Array, length: Array) -> int:
 
 def _length(net: Net, key: Key, steps: int) -> Iterator[str]:
     params, inputs, length = _given(net, key, steps)
-    x, length, apply = inputs[..., 1], length[1], _compiled(net)
+    x, length, apply = inputs[..., 1], length[1], traced_anew(net.apply)
     outputs = apply(params, x, length, None)
     for padding in (7.0, jnp.nan):
         other = apply(params, x.at[steps - 1].set(padding), length, None)
@@ -123,14 +126,14 @@ def _draws(net: Net, key: Key, steps: int) -> Iterator[str]:
     keys = jax.random.split(jax.random.fold_in(key, 2), LANES)
     same_inputs = in_lanes(inputs[..., 0], LANES)
     full = jnp.full(LANES, length[0])
-    apply = _compiled(net)
+    apply = traced_anew(net.apply)
     still = apply(params, same_inputs, full, None)
     drawn = apply(params, same_inputs, full, keys)
     if not net.draws:
         if not same(drawn, still, 0):
             yield "a key changes the outputs; write Net(..., draws=True)"
         return
-    if not same(_compiled(net)(params, same_inputs, full, keys), drawn, 0):
+    if not same(traced_anew(net.apply)(params, same_inputs, full, keys), drawn, 0):
         yield "gives something else for the same key; draw from the key alone"
     if same(drawn, still):
         yield "a key changes nothing; draw, or write Net(..., draws=False)"

@@ -9,7 +9,16 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from lstm_jax.conformance.findings import Law, disturbed, in_lanes, lane, path_of, same, stacked
+from lstm_jax.conformance.findings import (
+    Law,
+    disturbed,
+    in_lanes,
+    lane,
+    path_of,
+    same,
+    stacked,
+    traced_anew,
+)
 from lstm_jax.gradients.truncated import split
 from lstm_jax.types import Array, Cell, NetInputs
 
@@ -72,7 +81,7 @@ def _not_through_rows(by_step, by_parts, params) -> str:
 def _outer(cell: Cell, parts: NetInputs, at) -> Iterator[str]:
     """Against the derivative of the net inputs; added to what is there; of any number of rows."""
     params, state, x = at.params, at.states[0], at.inputs[0]
-    rows, add_outer = parts.rows(params), jax.jit(lambda *given: parts.add_outer(*given))
+    rows, add_outer = parts.rows(params), traced_anew(parts.add_outer)
     number = len(jax.eval_shape(parts.net_input, rows, state, x))
     slopes = jax.random.normal(jax.random.key(2), (number,))
 

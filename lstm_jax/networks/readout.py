@@ -1,5 +1,6 @@
 """An output layer on top of a cell."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -93,13 +94,15 @@ def readout(
         state, y = cell.step(params.cell, state, x)
         return state, output(params, y, x)
 
-    read, parts, inner = cell.read, cell.net_inputs, cell.step
+    def after(read: Callable[..., Array]) -> Callable[..., Array]:
+        """The outputs from the state, by the cell's own from the state."""
+        return lambda params, state, x: output(params, read(params.cell, state, x), x)
+
+    parts, inner = cell.net_inputs, cell.step
     if isinstance(inner, StepByNet):
-        net, seen = inner.net, inner.read
+        net = inner.net
         step = StepByNet(
-            lambda params, state, x: net(params.cell, state, x),
-            inner.activate,
-            lambda params, state, x: output(params, seen(params.cell, state, x), x),
+            lambda params, state, x: net(params.cell, state, x), inner.activate, after(inner.read)
         )
     if parts is not None:
         rows = parts.rows
@@ -109,5 +112,5 @@ def readout(
         step=step,
         outputs=outputs,
         net_inputs=parts,
-        read=read and (lambda params, state, x: output(params, read(params.cell, state, x), x)),
+        read=cell.read and after(cell.read),
     )

@@ -1,4 +1,4 @@
-"""A cell run through time; the only place that scans over it."""
+"""A cell run through time; with its derivative (`unroll_derivative`) all scans over it."""
 
 from collections.abc import Callable
 from functools import partial
@@ -10,16 +10,10 @@ from jax import lax
 
 from lstm_jax.networks.unroll_derivative import states_through_time, takes_weights_out
 from lstm_jax.ops.fit import living_inputs, living_steps
-from lstm_jax.ops.lanes import at_step, tree_where
-from lstm_jax.ops.linear import is_symbol
+from lstm_jax.ops.lanes import at_step, lanes_of, tree_where
 from lstm_jax.types import Array, Cell, Key, Net, Params, Sequence, State, StepByNet
 
 Remat = int | Literal["sqrt"] | None
-
-
-def lanes_of(inputs: Array) -> tuple[int, ...]:
-    """The lanes of a sequence's inputs: `(time, units, *lanes)` or `(time, *lanes)` symbols."""
-    return inputs.shape[1:] if is_symbol(inputs) else inputs.shape[2:]
 
 
 def initial_state(cell: Cell, params: Params, lanes: tuple[int, ...] = ()) -> State:
@@ -67,9 +61,10 @@ def unroll(
     every = _steps_between(remat, len(inputs))
     if state is None:
         state = initial_state(cell, params, lanes_of(inputs))
-    alive = None if length is None else living_steps(len(inputs), length := jnp.asarray(length))
+    alive = None
     if length is not None:
-        inputs = living_inputs(inputs, length)
+        length = jnp.asarray(length)
+        alive, inputs = living_steps(len(inputs), length), living_inputs(inputs, length)
     by_net_inputs = takes_weights_out(cell, params, inputs)
     run = partial(_run_by_net_inputs if by_net_inputs else _run, cell, params, unroll)
     return _in_chunks(run, state, (inputs, alive), every)

@@ -25,8 +25,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
-from lstm_jax.ops.lanes import tree_where
-from lstm_jax.ops.linear import is_symbol
+from lstm_jax.ops.lanes import lanes_of, tree_where
 from lstm_jax.types import Array, Cell, Params, State, StepByNet
 
 
@@ -59,7 +58,7 @@ def states_through_time(
       alive: `(time, *lanes)`, where a state may change; None for everywhere.
       unroll: steps written out in the body of the loop.
     """
-    lanes = inputs.shape[1:] if is_symbol(inputs) else inputs.shape[2:]
+    lanes = lanes_of(inputs)
     scan = partial(lax.scan, unroll=unroll)
 
     @jax.custom_jvp
@@ -88,12 +87,15 @@ def states_through_time(
         found, nets = scan(forwards, state, (inputs, alive))[1]
         before = jax.tree.map(lambda a, b: jnp.concatenate([a[None], b[:-1]]), state, found)
 
-        def by_others(params: Params, inputs: Array) -> Array:
+        def by_others(params: Params, inputs: Array = inputs) -> Array:
             """The net inputs of all steps as those of so many lanes."""
             sources = jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), (before, inputs))
             return net_of(params, *sources).reshape(nets.shape)
 
-        given = _along(by_others, (params, inputs), (d_params, d_inputs))
+        if d_inputs is None:
+            given = _along(by_others, (params,), (d_params,))
+        else:
+            given = _along(by_others, (params, inputs), (d_params, d_inputs))
 
         # without the policy JAX would keep what it can compute again from what is kept anyway
         @partial(jax.checkpoint, policy=jax.checkpoint_policies.nothing_saveable, prevent_cse=False)
@@ -135,14 +137,8 @@ def _after(step: StepByNet, net: Array, state: State, alive: Array | None) -> St
 
 
 def _along(function: Callable[..., Any], primals: tuple, tangents: tuple) -> Any:
-    """The derivative of a function along a direction; None in it for what does not move."""
-    moving = [i for i, tangent in enumerate(tangents) if tangent is not None]
-
-    def of_moving(*given: Any) -> Any:
-        at = dict(zip(moving, given, strict=True))
-        return function(*[at.get(i, primal) for i, primal in enumerate(primals)])
-
-    return jax.jvp(of_moving, [primals[i] for i in moving], [tangents[i] for i in moving])[1]
+    """The derivative of a function along a direction."""
+    return jax.jvp(function, primals, tangents)[1]
 
 
 def _filled(tangent: Any, primal: Any) -> Any:

@@ -7,7 +7,13 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from lstm_jax.ops.linear import is_symbol
 from lstm_jax.types import Array, Key
+
+
+def lanes_of(inputs: Array) -> tuple[int, ...]:
+    """The lanes of a sequence's inputs: `(time, units, *lanes)` or `(time, *lanes)` symbols."""
+    return inputs.shape[1:] if is_symbol(inputs) else inputs.shape[2:]
 
 
 def tree_where(condition: Array | bool, new: Any, old: Any) -> Any:

@@ -99,7 +99,7 @@ def from_sequences(
             "test: expected sequences like those for training, "
             f"{_told(training)}, got {_told(test)}; pad both to as many steps"
         )
-    learnt, number = _rows(training), training.length.shape[0]
+    learnt, tested, number = _rows(training), _rows(test or training), len(training.length)
 
     def in_order(key: Key, index: Array) -> Sequence:
         place = index % number
@@ -112,15 +112,15 @@ def from_sequences(
         words = random_words.random_words(key, 1)
         return _row(learnt, random_words.uniform_int(words[0], number))
 
-    tested = None if test is None else _rows(test)
+    def in_turn(index: Array) -> Sequence:
+        return _row(tested, index % len(tested.length))
+
     return Task(
         sample,
         inputs=inputs,
         outputs=training.targets.shape[1],
         steps=len(training.inputs),
-        evaluation_set=None
-        if tested is None
-        else lambda index: _row(tested, index % len(tested.length)),
+        evaluation_set=None if test is None else in_turn,
         training_set=in_order,
         training_size=number,
     )
@@ -131,7 +131,8 @@ def _rows(sequences: Sequence) -> Sequence:
     return jax.tree.map(lambda leaf: np.moveaxis(np.asarray(leaf), -1, 0), sequences)
 
 
-def _row(sequences: Sequence, index: Array) -> Sequence:
+def _row(sequences: Sequence, index: Any) -> Sequence:
+    """One of them, by one index or by several."""
     return jax.tree.map(lambda leaf: _default_float(jnp.asarray(leaf)[index]), sequences)
 
 
@@ -171,7 +172,7 @@ def side_by_side(training: Sequence, test: Sequence) -> tuple[Any, int]:
     both = both.replace(**{name: getattr(both, name)[:, :, :steps] for name in timed})
 
     def at(pair: Array | int, index: Array | int) -> Sequence:
-        return jax.tree.map(lambda leaf: _default_float(jnp.asarray(leaf)[pair, index]), both)
+        return _row(both, (pair, index))
 
     return at, number
 

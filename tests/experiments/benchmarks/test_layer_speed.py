@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from experiments.__main__ import main
-from experiments.benchmarks import layer_speed, speed_tables
+from experiments.benchmarks import layer_speed, other_libraries, speed_tables
 
 SIZE = (5, 3, 2, 4)
 
@@ -31,7 +31,7 @@ def test_programs_of_their_own_under_one_allocator(monkeypatch):
         numbers = {layer_speed.label(k, SIZE): {"forward": 1.0, "training": 4.0} for k in ("lstm",)}
         return type("Done", (), {"returncode": 0, "stdout": json.dumps(numbers)})
 
-    monkeypatch.setattr(layer_speed.subprocess, "run", run)
+    monkeypatch.setattr(other_libraries.subprocess, "run", run)
     found = layer_speed.bench(0.01, ("lstm_jax", "flax"))
     assert json.loads(json.dumps(found)) == found
     assert seen["XLA_FLAGS"] == "" and layer_speed.ALLOCATOR.items() <= seen.items()
@@ -45,7 +45,7 @@ def test_programs_of_their_own_under_one_allocator(monkeypatch):
 def test_a_library_that_fails_or_is_not_there_says_so(monkeypatch):
     monkeypatch.setattr(layer_speed, "find_spec", lambda name: None if name == "torch" else name)
     failed = type("Done", (), {"returncode": 1, "stderr": "Traceback\nValueError: broken\n"})
-    monkeypatch.setattr(layer_speed.subprocess, "run", lambda *_, **__: failed)
+    monkeypatch.setattr(other_libraries.subprocess, "run", lambda *_, **__: failed)
     found = layer_speed.bench(0.01, ("flax", "torch"))["libraries"]
     assert found == {"flax": "failed: ValueError: broken", "torch": "not installed (make peers)"}
 

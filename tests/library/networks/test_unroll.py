@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from lstm_jax.cells.memory_block import memory_block
 from lstm_jax.cells.topology import Topology
 from lstm_jax.networks.readout import Readout, readout
-from lstm_jax.networks.unroll import at_targets, initial_state, lanes_of, record, unroll
+from lstm_jax.networks.unroll import at_targets, initial_state, record, unroll
+from lstm_jax.ops.lanes import lanes_of
 from lstm_jax.types import Sequence
 from tests.reference import memory_block as twin
 from tests.reference.catalogue import SMALL, random_problem

@@ -10,11 +10,14 @@ os.environ.setdefault(
     "HYPOTHESIS_STORAGE_DIRECTORY", os.path.join(tempfile.gettempdir(), "hypothesis")
 )
 
-# most programs of the tests run once, on a net of a few units: compiling them is what costs
+# most programs of the tests run once, on a net of a few units: compiling them is what costs,
+# in one piece, for the workers leave no core to compile pieces on
 os.environ.setdefault(
     "XLA_FLAGS",
     "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
-    " --xla_cpu_use_fusion_emitters=false --xla_backend_extra_options=-unroll-full-max-count=12",
+    " --xla_cpu_use_fusion_emitters=false --xla_backend_extra_options=-unroll-full-max-count=12"
+    " --xla_cpu_parallel_codegen_split_count=1"
+    " --xla_cpu_enable_concurrency_optimized_scheduler=false",
 )
 
 import hypothesis
@@ -28,7 +31,8 @@ gc.set_threshold(200_000, 20, 100)
 jax.config.update(
     "jax_compilation_cache_dir", os.path.join(tempfile.gettempdir(), "lstm_jax-test-programs")
 )
-jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+# smaller ones are compiled sooner than they are found
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.03)
 # what slips through promotion is a mistake that one sees too late; healthy code needs none
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")

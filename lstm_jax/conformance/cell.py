@@ -15,6 +15,7 @@ from lstm_jax.conformance.findings import (
     disturbed,
     in_lanes,
     lane,
+    numbers,
     same,
     shapes,
     stacked,
@@ -87,7 +88,7 @@ def moments(cell: Cell, key: Key) -> Moments:
     """Parameters, states and inputs to try a cell at."""
     for_params, for_inputs, for_states = jax.random.split(key, 3)
     params = disturbed(for_params, cell.init(key))
-    inputs = list(_inputs(cell, params, for_inputs, LANES))
+    inputs = _inputs(cell, params, for_inputs, LANES)
     states, compiled = [], _compiled(cell)
     for lane_key in jax.random.split(for_states, LANES):
         state = cell.initial_state()
@@ -102,13 +103,13 @@ def _compiled(cell: Cell) -> Cell:
     return cell._replace(step=traced_anew(cell.step))
 
 
-def _inputs(cell: Cell, params: Params, key: Key, number: int) -> Array:
-    """`(number, inputs)` reals, or `(number,)` symbols for a cell that takes nothing else."""
-    reals = jax.random.normal(key, (number, cell.inputs))
-    symbols = jax.random.randint(key, (number,), 0, cell.inputs)
-    if not _takes(cell, params, reals[0]) and _takes(cell, params, symbols[0]):
-        return symbols
-    return reals
+def _inputs(cell: Cell, params: Params, key: Key, number: int) -> list[Array]:
+    """`(inputs,)` reals each, or symbols for a cell that takes nothing else."""
+    reals = numbers(key).normal(size=(number, cell.inputs))
+    symbols = numbers(key).integers(cell.inputs, size=number, dtype=np.int32)
+    both = [[jnp.asarray(one) for one in kind] for kind in (reals, symbols)]
+    symbols_alone = not _takes(cell, params, both[0][0]) and _takes(cell, params, both[1][0])
+    return both[symbols_alone]
 
 
 def _takes(cell: Cell, params: Params, x: Array) -> bool:
@@ -191,7 +192,7 @@ def _step(cell: Cell, at: Moments) -> Iterator[str]:
         yield "gives something else when it is asked again; keep nothing outside of the state"
     for own in (False, True):
         given = in_lanes(params, LANES) if own else params
-        together = compiled.step(given, stacked(states), jnp.stack(inputs, -1))
+        together = compiled.step(given, stacked(states), stacked(inputs))
         for i in range(LANES):
             if not same(lane(together, i), alone[i]):
                 weights = "weights of its own" if own else "shared weights"
@@ -207,12 +208,12 @@ def _symbols(cell: Cell, at: Moments) -> Iterator[str]:
     params, states, _ = at
     cell = _compiled(cell)
     symbols = [jnp.asarray(i % cell.inputs, jnp.int32) for i in range(LANES)]
-    vectors = [jnp.eye(cell.inputs)[s] for s in symbols]
+    vectors = [jnp.asarray(np.eye(cell.inputs)[int(s)]) for s in symbols]
     if not _takes(cell, params, symbols[0]) or not _takes(cell, params, vectors[0]):
         return
     alone = [cell.step(params, s, x) for s, x in zip(states, symbols, strict=True)]
     expected = [cell.step(params, s, x) for s, x in zip(states, vectors, strict=True)]
-    together = cell.step(in_lanes(params, LANES), stacked(states), jnp.stack(symbols))
+    together = cell.step(in_lanes(params, LANES), stacked(states), stacked(symbols))
     if not all(map(same, alone, expected)):
         yield (
             "an integer input is not what its one-hot vector is; use ops.linear, or refuse integers"
@@ -239,4 +240,5 @@ def _read(cell: Cell, at: Moments) -> Iterator[str]:
 
 def _gradients(cell: Cell, key: Key) -> Iterator[str]:
     params = disturbed(key, cell.init(key))
-    return true_slopes(net_of(cell), params, _inputs(cell, params, key, STEPS), key)
+    inputs = jnp.asarray(np.stack(_inputs(cell, params, key, STEPS)))
+    return true_slopes(net_of(cell), params, inputs, key)

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lstm_jax.conformance.findings import path_of, slopes_by_differences
+from lstm_jax.conformance.findings import normal, path_of, slopes_by_differences
 from lstm_jax.gradients.bptt import bptt
 from lstm_jax.losses import squared_error
 from lstm_jax.networks.unroll import predict
@@ -22,7 +22,7 @@ def true_slopes(net: Net, params: Params, inputs: Array, key: Key) -> Iterator[s
         return
     length = jnp.int32(len(inputs))
     shape = jax.eval_shape(net.apply, params, inputs, length, None).shape
-    targets = jax.random.normal(key, shape)
+    targets = normal(key, shape)
     mask, targets_length = jnp.ones(shape[:1], bool), jnp.int32(shape[0])
     sequence = Sequence(inputs, targets, targets, mask, length, "own", targets_length)
 

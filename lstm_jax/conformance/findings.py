@@ -68,19 +68,25 @@ def _finite(values: Any) -> np.ndarray:
 
 def disturbed(key: Key, tree: Any, scale: float = 0.3) -> Any:
     """The tree with Gaussian noise on its reals, so that nothing in it is special."""
+    noise = numbers(key)
 
-    @jax.jit
-    def noisy(key: Key, tree: Any) -> Any:
-        leaves, structure = jax.tree.flatten(tree)
-        keys = jax.random.split(key, len(leaves) + 1)
-        return structure.unflatten(
-            leaf + scale * jax.random.normal(k, jnp.shape(leaf), jnp.result_type(leaf))
-            if jnp.issubdtype(jnp.result_type(leaf), jnp.floating)
-            else leaf
-            for k, leaf in zip(keys, leaves, strict=False)
-        )
+    def noisy(leaf: Array) -> Array:
+        kind = jnp.result_type(leaf)
+        if not jnp.issubdtype(kind, jnp.floating):
+            return leaf
+        return jnp.asarray(np.asarray(leaf) + scale * noise.normal(size=jnp.shape(leaf)), kind)
 
-    return noisy(key, tree)
+    return jax.tree.map(noisy, tree)
+
+
+def numbers(key: Key) -> np.random.Generator:
+    """Randomness of a key by NumPy, which compiles no program for every shape."""
+    return np.random.default_rng(np.asarray(jax.random.key_data(key)))
+
+
+def normal(key: Key, shape: tuple[int, ...]) -> Array:
+    """Gaussian numbers."""
+    return jnp.asarray(numbers(key).normal(size=shape))
 
 
 def in_lanes(tree: Any, number: int) -> Any:

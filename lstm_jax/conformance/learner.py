@@ -8,11 +8,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lstm_jax.conformance.findings import conclude, in_lanes, lane, same, shapes, stacked
+from lstm_jax.conformance.findings import (
+    conclude,
+    in_lanes,
+    lane,
+    same,
+    shapes,
+    stacked,
+    traced_anew,
+)
 from lstm_jax.ops.fit import normalised
 from lstm_jax.training.config import LaneConfigs, Learner, LearnerState, Lesson, TrialConfig
 from lstm_jax.training.trial import KEY_IMPL
-from lstm_jax.types import Key, Net, Sequence
+from lstm_jax.types import Array, Key, Net, Sequence
 
 LANES = 3
 
@@ -69,30 +77,35 @@ def check_learner(learner: Learner, config: TrialConfig, *, key: Key | None = No
 
 
 def _init(config: TrialConfig, key: Key) -> Iterator[str]:
-    state = config.learner.init(config, key)
+    state = _begun(config)(key)
     if not isinstance(state, LearnerState):
         yield f"expected a LearnerState, got a {type(state).__name__}"
         return
     if any(jnp.issubdtype(jnp.result_type(a), jax.dtypes.prng_key) for a in jax.tree.leaves(state)):
         yield "typed keys, which a checkpoint cannot hold; keep jax.random.key_data(key)"
-    elif not same(config.learner.init(config, key), state, 0):
+    elif not same(_begun(config)(key), state, 0):
         yield "gives another state for the same key; draw from the key alone"
     drawn = jax.eval_shape(config.net.init, key)
     if jax.tree.map(jnp.shape, state.params) != jax.tree.map(jnp.shape, drawn):
         yield f"params: expected {shapes(drawn)}, those of the net, got {shapes(state.params)}"
 
 
+def _begun(config: TrialConfig) -> Callable[[Key], LearnerState]:
+    """The learner's `init`, traced anew."""
+    return traced_anew(partial(config.learner.init, config))
+
+
 def _block(config: TrialConfig, key: Key) -> Block:
     """A block of lanes that differ in their weights, sequences and keys."""
     keys = jax.random.split(key, LANES)
-    state = stacked([config.learner.init(config, k) for k in keys])
+    state = stacked([*map(_begun(config), keys)])
 
     batch = config.batch
     drawn = keys if batch is None else jax.vmap(lambda k: jax.random.split(k, batch), 0, -1)(keys)
     sample = config.task.sample
     for _ in range(drawn.ndim):
         sample = jax.vmap(sample, in_axes=-1, out_axes=-1)
-    sequence = normalised(sample(drawn))
+    sequence = jax.jit(lambda keys: normalised(sample(keys)))(drawn)
     noisy = config.learner.draws or (isinstance(config.net, Net) and config.net.draws)
     learn = partial(config.learner.learn, LaneConfigs(lambda settings: config, None, 1))
     return Block(jax.jit(learn), state, sequence, drawn if noisy else None)
@@ -147,15 +160,19 @@ def _one(block: Block, i: int) -> Key | None:
     return None if block.keys is None else jnp.stack([block.keys[..., i]] * LANES, -1)
 
 
+def _predicted(config: TrialConfig) -> Callable[[LearnerState, Sequence], Array]:
+    """The learner's `predict`, traced anew."""
+    return traced_anew(partial(config.learner.predict, config))
+
+
 def _predict(config: TrialConfig, block: Block) -> Iterator[str]:
-    predict = partial(config.learner.predict, config)
-    outputs = predict(block.state, block.sequence)
+    outputs = _predicted(config)(block.state, block.sequence)
     if jnp.shape(outputs) != jnp.shape(block.sequence.targets):
         yield (
             f"expected outputs of shape {jnp.shape(block.sequence.targets)}, that of the targets, "
             f"got {jnp.shape(outputs)}"
         )
-    elif not same(predict(block.state, block.sequence), outputs, 0):
+    elif not same(_predicted(config)(block.state, block.sequence), outputs, 0):
         yield "gives something else when it is asked again; prediction draws nothing"
 
 
@@ -170,7 +187,7 @@ def _draws(config: TrialConfig, block: Block) -> Iterator[str]:
 
 
 def _summary(config: TrialConfig, key: Key) -> Iterator[str]:
-    state: Any = jax.tree.map(np.asarray, config.learner.init(config, key))
+    state: Any = jax.tree.map(np.asarray, _begun(config)(key))
     found = config.learner.summary(state)
     if not isinstance(found, dict):
         yield f"expected a dict, got a {type(found).__name__}; write {{}} for nothing"

@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from lstm_jax.conformance.derivatives import true_slopes
 from lstm_jax.conformance.findings import (
@@ -12,6 +13,7 @@ from lstm_jax.conformance.findings import (
     disturbed,
     in_lanes,
     lane,
+    normal,
     same,
     shapes,
     traced_anew,
@@ -63,7 +65,7 @@ def _init(net: Net, key: Key) -> Iterator[str]:
 def _given(net: Net, key: Key, steps: int) -> tuple[Any, Array, Array]:
     """Parameters, and inputs and lengths in lanes."""
     for_params, for_inputs = jax.random.split(key)
-    inputs = jax.random.normal(for_inputs, (steps, net.inputs, LANES))
+    inputs = normal(for_inputs, (steps, net.inputs, LANES))
     return disturbed(for_params, net.init(key)), inputs, jnp.array([steps, steps - 1, steps])
 
 
@@ -87,15 +89,15 @@ def _shapes(net: Net, key: Key, steps: int) -> Iterator[str]:
 def _apply(net: Net, key: Key, steps: int) -> Iterator[str]:
     params, inputs, length = _given(net, key, steps)
     apply = traced_anew(net.apply)
-    alone = [apply(params, inputs[..., i], length[i], None) for i in range(LANES)]
-    if not same(traced_anew(net.apply)(params, inputs[..., 0], length[0], None), alone[0], 0):
+    alone = [apply(params, *lane((inputs, length), i), None) for i in range(LANES)]
+    if not same(traced_anew(net.apply)(params, *lane((inputs, length), 0), None), alone[0], 0):
         yield "gives something else when it is asked again without a key; draw from the key alone"
     for own in (False, True):
         given = in_lanes(params, LANES) if own else params
         together = apply(given, inputs, length, None)
         for i in range(LANES):
             living = _living(alone[i], inputs, length[i])
-            if not same(together[:living, :, i], alone[i][:living]):
+            if not same(lane(together, i)[:living], np.asarray(alone[i])[:living]):
                 weights = "weights of its own" if own else "shared weights"
                 yield f"lane {i} of {LANES} with {weights} is not what it is alone; never mix lanes"
                 break
@@ -108,12 +110,13 @@ def _living(outputs: Array, inputs: Array, length: Array) -> int:
 
 def _length(net: Net, key: Key, steps: int) -> Iterator[str]:
     params, inputs, length = _given(net, key, steps)
-    x, length, apply = inputs[..., 1], length[1], traced_anew(net.apply)
+    x, length, apply = lane(inputs, 1), length[1], traced_anew(net.apply)
     outputs = apply(params, x, length, None)
     for padding in (7.0, jnp.nan):
-        other = apply(params, x.at[steps - 1].set(padding), length, None)
+        behind = np.arange(steps)[:, None] >= steps - 1
+        other = apply(params, jnp.asarray(np.where(behind, padding, x)), length, None)
         living = _living(outputs, x, length)
-        if not same(other[:living], outputs[:living], 0):
+        if not same(np.asarray(other)[:living], np.asarray(outputs)[:living], 0):
             yield (
                 f"what lies behind the end matters (it was {padding}); go by the length: unroll "
                 "with length=, ops.fit.living_inputs"
@@ -124,7 +127,7 @@ def _length(net: Net, key: Key, steps: int) -> Iterator[str]:
 def _draws(net: Net, key: Key, steps: int) -> Iterator[str]:
     params, inputs, length = _given(net, key, steps)
     keys = jax.random.split(jax.random.fold_in(key, 2), LANES)
-    same_inputs = in_lanes(inputs[..., 0], LANES)
+    same_inputs = in_lanes(lane(inputs, 0), LANES)
     full = jnp.full(LANES, length[0])
     apply = traced_anew(net.apply)
     still = apply(params, same_inputs, full, None)
@@ -143,4 +146,4 @@ def _draws(net: Net, key: Key, steps: int) -> Iterator[str]:
 
 def _gradients(net: Net, key: Key, steps: int) -> Iterator[str]:
     params, inputs, _ = _given(net, key, steps)
-    return true_slopes(net, params, inputs[..., 0], key)
+    return true_slopes(net, params, lane(inputs, 0), key)

@@ -14,6 +14,7 @@ from lstm_jax.conformance.findings import (
     disturbed,
     in_lanes,
     lane,
+    normal,
     path_of,
     same,
     stacked,
@@ -83,7 +84,7 @@ def _outer(cell: Cell, parts: NetInputs, at) -> Iterator[str]:
     params, state, x = at.params, at.states[0], at.inputs[0]
     rows, add_outer = parts.rows(params), traced_anew(parts.add_outer)
     number = len(jax.eval_shape(parts.net_input, rows, state, x))
-    slopes = jax.random.normal(jax.random.key(2), (number,))
+    slopes = normal(jax.random.key(2), (number,))
 
     @jax.jit
     def pulled(rows):
@@ -102,7 +103,7 @@ def _outer(cell: Cell, parts: NetInputs, at) -> Iterator[str]:
         yield f"takes as many rows as there are units only{mend}, whatever their number"
     lanes = len(at.states)
     together = add_outer(
-        in_lanes(none, lanes), in_lanes(slopes, lanes), stacked(at.states), jnp.stack(at.inputs, -1)
+        in_lanes(none, lanes), in_lanes(slopes, lanes), stacked(at.states), stacked(at.inputs)
     )
     for i in range(lanes):
         alone = add_outer(none, slopes, at.states[i], at.inputs[i])

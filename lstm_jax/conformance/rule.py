@@ -13,6 +13,7 @@ from lstm_jax.conformance.findings import (
     disturbed,
     in_lanes,
     lane,
+    normal,
     same,
     shapes,
 )
@@ -141,8 +142,8 @@ def _asked(rule: GradientRule, net: Cell | Net, key: Key) -> Asked:
     for_params, for_inputs, for_targets, for_rule = jax.random.split(key, 4)
     lanes, length = len(LENGTHS), jnp.array(LENGTHS, jnp.int32)
     alive = living_steps(STEPS, length)
-    inputs = jax.random.normal(for_inputs, (STEPS, net.inputs, lanes))
-    targets = jax.random.normal(for_targets, (STEPS, net.outputs, lanes))
+    inputs = normal(for_inputs, (STEPS, net.inputs, lanes))
+    targets = normal(for_targets, (STEPS, net.outputs, lanes))
     inputs, targets = (jnp.where(alive[:, None], a, 0) for a in (inputs, targets))
     keys = jax.random.split(for_rule, lanes) if rule.draws else None
     sequences = Sequence(inputs, targets, targets, alive, length)

@@ -8,13 +8,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lstm_jax.conformance.findings import conclude, lane, same
+from lstm_jax.conformance.findings import conclude, lane, same, traced_anew
 from lstm_jax.networks.unroll import net_of
 from lstm_jax.ops.fit import check_fit, living_steps, living_targets
 from lstm_jax.ops.linear import is_symbol
 from lstm_jax.types import Array, Cell, Key, Sequence, Task
 
 KEYS = 64  # sequences that a task is tried with
+
+Source = Callable[[Key, Array], Sequence]
 
 
 def check_task(task: Task, *, key: Key | None = None) -> None:
@@ -37,7 +39,7 @@ def check_task(task: Task, *, key: Key | None = None) -> None:
       sample: expected 30 steps, those of Task(steps=...), got ...; mend one of the two
     """
     key = jax.random.key(0) if key is None else key
-    sources: dict[str, Callable[[Key, Array], Sequence]] = {
+    sources: dict[str, Source] = {
         "sample": lambda key, index: task.sample(jax.random.fold_in(key, index))
     }
     if task.training_set is not None:
@@ -46,24 +48,28 @@ def check_task(task: Task, *, key: Key | None = None) -> None:
         at = task.evaluation_set
         sources["evaluation_set"] = lambda key, index: at(index)
     many = {name: _in_lanes(source, key) for name, source in sources.items()}
+    alone = {name: traced_anew(source) for name, source in sources.items()}
     conclude(
         "the task",
-        {name: partial(_fits, task, source, key) for name, source in sources.items()},
+        {name: partial(_fits, task, alone[name], key) for name in sources},
         {name: partial(_sequences, task, many[name]) for name in sources},
         {
-            **{name: partial(_pure, source, key, many[name]) for name, source in sources.items()},
+            **{
+                name: partial(_pure, source, alone[name], key, many[name])
+                for name, source in sources.items()
+            },
             "keys": lambda: _keys(many["sample"]()),
         },
     )
 
 
-def _in_lanes(source, key: Key) -> Callable[[], Sequence]:
+def _in_lanes(source: Source, key: Key) -> Callable[[], Sequence]:
     """Many sequences in lanes, as a trial asks for them: numbers that are traced."""
     return cache(lambda: jax.jit(jax.vmap(partial(source, key), out_axes=-1))(jnp.arange(KEYS)))
 
 
-def _fits(task: Task, source, key: Key) -> Iterator[str]:
-    sequence = source(key, jnp.int32(0))
+def _fits(task: Task, alone: Source, key: Key) -> Iterator[str]:
+    sequence = alone(key, jnp.int32(0))
     if not isinstance(sequence, Sequence):
         yield f"expected a Sequence, got a {type(sequence).__name__}"
         return
@@ -115,14 +121,14 @@ def _sequences(task: Task, many: Callable[[], Sequence]) -> Iterator[str]:
         yield "inputs: not finite below the length"
 
 
-def _pure(source, key: Key, many: Callable[[], Sequence]) -> Iterator[str]:
-    first = [source(key, jnp.int32(i)) for i in range(3)]
-    if not same(source(key, jnp.int32(0)), first[0], 0):
+def _pure(source: Source, alone: Source, key: Key, many: Callable[[], Sequence]) -> Iterator[str]:
+    first = [alone(key, jnp.int32(i)) for i in range(3)]
+    if not same(traced_anew(source)(key, jnp.int32(0)), first[0], 0):
         yield "gives another sequence for the same key; draw from the key alone"
     elif any(not same(one, lane(many(), i), 1e-5) for i, one in enumerate(first)):
         yield "is another sequence beside others than alone; use the key, not what was drawn before"
     with jax.enable_x64(True):
-        double = source(key, jnp.int32(0))
+        double = traced_anew(source)(key, jnp.int32(0))
     for name in ("inputs", "targets", "goals", "mask", "length"):
         single, wide = np.asarray(getattr(first[0], name)), np.asarray(getattr(double, name))
         if np.issubdtype(single.dtype, np.floating) != np.issubdtype(wide.dtype, np.floating):

@@ -79,33 +79,24 @@ def test_the_filter_of_a_linear_net_is_regression(x64):
     """Recursive least squares ends where ridge regression from the first weights begins."""
     number, (learner, _) = 25, CASES["Kalman filter"]
     never = recent(10**6, Criterion())
-    build = lambda _: config("Kalman filter", test_sequences=0)._replace(stop=never)  # noqa: E731
-    seen = []
-    watching = lambda _: build(_)._replace(task=straight()._replace(sample=watched(seen)))  # noqa: E731
-    with jax.disable_jit():
-        trial = make_trial(watching)
-        state = trial.init(KEYS[0])
-        first = np.append(state.params["w"][0], state.params["b"])
-        seen.clear()
-        for _ in range(number):
-            state = trial.advance(state, 1)
-    inputs = np.array([[*np.ravel(s.inputs), 1.0] for s in seen])
-    targets = np.array([float(s.targets[0, 0]) for s in seen])
-    assert len(seen) == number
+    trial = make_trial(lambda _: config("Kalman filter", test_sequences=0)._replace(stop=never))
+    begun = jax.jit(trial.init)(KEYS[0])
+    state = jax.jit(trial.advance)(begun, number)
+    first = np.append(begun.params["w"][0], begun.params["b"])
+
+    @jax.jit
+    @jax.vmap
+    def seen(i):  # training sequences have the stream 1 of a trial's key
+        return straight().sample(jax.random.fold_in(jax.random.fold_in(KEYS[0], 1), i))
+
+    sequences = seen(jnp.arange(number))
+    inputs = np.append(sequences.inputs[:, 0], np.ones((number, 1)), axis=1)
+    targets = np.asarray(sequences.targets)[:, 0, 0]
     inverse = np.linalg.inv(inputs.T @ inputs / learner.noise + np.eye(3) / learner.prior)
     pull = inputs.T @ targets / learner.noise + first / learner.prior
     found = np.append(state.params["w"][0], state.params["b"])
     np.testing.assert_allclose(found, inverse @ pull, rtol=1e-6)
     np.testing.assert_allclose(state.learner.memory, matrix(inverse), rtol=1e-6, atol=1e-10)
-
-
-def watched(seen: list):
-    def sample(key):
-        sequence = straight().sample(key)
-        seen.append(sequence)
-        return sequence
-
-    return sample
 
 
 def matrix(inverse):

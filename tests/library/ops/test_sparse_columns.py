@@ -1,7 +1,8 @@
 """Learning from the columns that occur equals learning from the whole table."""
 
+from functools import cache
+
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
@@ -18,6 +19,7 @@ from lstm_jax.training.gradient_descent import gradient_descent
 from lstm_jax.training.judging import within
 from lstm_jax.training.stopping import streak
 from lstm_jax.training.trial import make_trial
+from tests.support.bridge import lane
 
 RATE = 0.5
 TASK = random_lag(6, 5, most_extra=4)
@@ -26,15 +28,22 @@ FEW = NET._replace(inputs=TASK.steps)  # with a column a step
 RULES = {rule.name: rule for rule in (forward_traces, by_definition, bptt)}
 
 
+@cache
+def drawn_by(draw):
+    return jax.jit(jax.vmap(draw, out_axes=-1))
+
+
+gathered, added = jax.jit(gather_columns), jax.jit(add_columns)
+
+
 def drawn(lanes: int):
     """Parameters and sequences in lanes; with 6 distractors some symbols occur twice."""
     keys = jax.random.split(jax.random.key(3), lanes)
-    params = jax.vmap(NET.init, out_axes=-1)(keys)
-    return params, jax.vmap(TASK.sample, out_axes=-1)(keys)
+    return drawn_by(NET.init)(keys), drawn_by(TASK.sample)(keys)
 
 
-def moved(params, grads):
-    return jax.tree.map(lambda g: -RATE * g, grads)
+def moved(grads):
+    return jax.tree.map(lambda g: -RATE * np.asarray(g), grads)
 
 
 def close(left, right) -> None:
@@ -47,27 +56,27 @@ def test_columns_that_occur_learn_as_in_the_whole_table(rule, lanes, x64):
     params, sequence = drawn(lanes)
     learn = jax.jit(RULES[rule](NET, squared_error))
     whole = learn(params, sequence)
-    columns, renumbered = gather_columns(params, sequence)
+    columns, renumbered = gathered(params, sequence)
     few = jax.jit(RULES[rule](FEW, squared_error))(columns, renumbered)
     close(whole.loss, few.loss)
-    changed = add_columns(params, moved(columns, few.grads), sequence)
-    close(jax.tree.map(jnp.add, params, moved(params, whole.grads)), changed)
+    changed = added(params, moved(few.grads), sequence)
+    close(jax.tree.map(np.add, params, moved(whole.grads)), changed)
 
 
 def test_control_a_column_lost_is_noticed(x64):
     params, sequence = drawn(3)
-    learn = RULES["forward_traces"](FEW, squared_error)
-    columns, renumbered = gather_columns(params, sequence)
-    updates = moved(columns, learn(columns, renumbered).grads)
+    learn = jax.jit(RULES["forward_traces"](FEW, squared_error))
+    columns, renumbered = gathered(params, sequence)
+    updates = moved(learn(columns, renumbered).grads)
     forgotten = sequence.replace(length=sequence.length - 2)
-    changed = add_columns(params, updates, sequence)
+    changed = added(params, updates, sequence)
     with pytest.raises(AssertionError):
-        close(changed, add_columns(params, updates, forgotten))
+        close(changed, added(params, updates, forgotten))
 
 
 def test_without_lanes(x64):
-    params, sequence = NET.init(jax.random.key(0)), TASK.sample(jax.random.key(1))
-    columns, renumbered = gather_columns(params, sequence)
+    params, sequence = lane(drawn(1), 0)
+    columns, renumbered = gathered(params, sequence)
     assert columns.cell.from_inputs.shape == (7, TASK.steps)
     whole, few = (jax.jit(RULES["forward_traces"](net, squared_error)) for net in (NET, FEW))
     close(whole(params, sequence).loss, few(columns, renumbered).loss)
@@ -88,7 +97,7 @@ def trained(sparse: bool, optimizer=None):
         )
     )
     keys = jax.random.split(jax.random.key(5), 2)
-    state = jax.vmap(trial.init, in_axes=(0, None), out_axes=-1)(keys, None)
+    state = jax.jit(jax.vmap(trial.init, in_axes=(0, None), out_axes=-1))(keys, None)
     return jax.jit(trial.advance)(state, 60)
 
 
@@ -107,7 +116,7 @@ def test_real_inputs_are_refused():
     params, sequence = drawn(1)
     real = sequence.replace(inputs=sequence.inputs.astype(float))
     with pytest.raises(ValueError, match="expected integer symbols"):
-        gather_columns(params, real)
+        gathered(params, real)
 
 
 def test_a_symbol_without_a_column_has_none_here_either(x64):
@@ -118,11 +127,12 @@ def test_a_symbol_without_a_column_has_none_here_either(x64):
     def learned(params, sequence):
         columns, renumbered = gather_columns(params, sequence)
         few = forward_traces(NET, squared_error)(columns, renumbered)
-        return few.loss, add_columns(params, moved(columns, few.grads), sequence)
+        updates = jax.tree.map(lambda g: -RATE * g, few.grads)
+        return few.loss, add_columns(params, updates, sequence)
 
     def whole(params, sequence):
         found = forward_traces(NET, squared_error)(params, sequence)
-        return found.loss, jax.tree.map(jnp.add, params, moved(params, found.grads))
+        return found.loss, jax.tree.map(lambda p, g: p - RATE * g, params, found.grads)
 
     vectors = np.moveaxis(np.asarray(jax.nn.one_hot(symbols, TASK.inputs)), -1, 1)
     found = jax.jit(learned)(params, sequence.replace(inputs=symbols))

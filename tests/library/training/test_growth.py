@@ -1,5 +1,7 @@
 """Growth: when the error has stopped decreasing, and nets whose blocks are not all there."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,6 +16,7 @@ from lstm_jax.networks.unroll import unroll
 from lstm_jax.tasks import fixed_distractors
 from lstm_jax.training.growth import when_slow
 from lstm_jax.training.judging import Judgement
+from tests.support.bridge import lane
 
 WINDOW, RATIO = 5, 0.9
 
@@ -88,40 +91,52 @@ def shrunk(params):
     )
 
 
+@jax.jit
+def outputs_of(params, inputs, present):
+    return unroll(net(OF_THREE, present), params, inputs)[1]
+
+
 def test_absent_blocks_are_not_there(x64):
-    params = net(OF_THREE).init(KEY)
-    inputs = TASK.sample(KEY).inputs
-    outputs = unroll(net(OF_THREE, 1), params, inputs)[1]
+    params = jax.jit(net(OF_THREE).init)(KEY)
+    inputs = jax.jit(TASK.sample)(KEY).inputs
     alone = unroll(net(OF_ONE), shrunk(params), inputs)[1]
-    np.testing.assert_allclose(outputs, alone, rtol=1e-13)
-    np.testing.assert_array_equal(
-        unroll(net(OF_THREE, 3), params, inputs)[1], unroll(net(OF_THREE), params, inputs)[1]
-    )
-    more = unroll(net(OF_THREE, 2), params, inputs)[1]
+    np.testing.assert_allclose(outputs_of(params, inputs, 1), alone, rtol=1e-13)
+    whole = jax.jit(partial(unroll, net(OF_THREE)))(params, inputs)[1]
+    np.testing.assert_array_equal(outputs_of(params, inputs, 3), whole)
+    more = outputs_of(params, inputs, 2)
     assert not np.allclose(more, alone, rtol=1e-6)  # control
 
 
 @pytest.mark.parametrize("learn", [forward_traces, by_definition], ids=lambda rule: rule.name)
 def test_absent_blocks_do_not_learn(learn, x64):
-    params, sequence = net(OF_THREE).init(KEY), TASK.sample(KEY)
-    grads = learn(net(OF_THREE, 1), squared_error)(params, sequence).grads
-    alone = learn(net(OF_ONE), squared_error)(shrunk(params), sequence).grads
+    params, sequence = jax.jit(net(OF_THREE).init)(KEY), jax.jit(TASK.sample)(KEY)
+
+    @jax.jit
+    def of_three(params, present):
+        return learn(net(OF_THREE, present), squared_error)(params, sequence).grads
+
+    grads = of_three(params, 1)
+    alone = jax.jit(learn(net(OF_ONE), squared_error))(shrunk(params), sequence).grads
     for one, other in zip(jax.tree.leaves(shrunk(grads)), jax.tree.leaves(alone), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-11, atol=1e-14)
-    total = sum(float(jnp.abs(g).sum()) for g in jax.tree.leaves(grads))
-    kept = sum(float(jnp.abs(g).sum()) for g in jax.tree.leaves(alone))
+    total = sum(float(np.abs(g).sum()) for g in jax.tree.leaves(grads))
+    kept = sum(float(np.abs(g).sum()) for g in jax.tree.leaves(alone))
     assert np.isclose(total, kept, rtol=1e-12) and total > 0
-    all_there = learn(net(OF_THREE), squared_error)(params, sequence).grads
+    all_there = of_three(params, 3)
     assert not np.allclose(shrunk(all_there).from_cell, alone.from_cell)  # control
 
 
 def test_every_lane_has_its_own_number_of_blocks(x64):
-    params = jax.vmap(net(OF_THREE).init, out_axes=-1)(jax.random.split(KEY, 4))
-    sequence = jax.vmap(TASK.sample, out_axes=-1)(jax.random.split(KEY, 4))
-    present = jnp.arange(4)
-    grads = forward_traces(net(OF_THREE, present), squared_error)(params, sequence).grads
+    keys = jax.random.split(KEY, 4)
+    params = jax.jit(jax.vmap(net(OF_THREE).init, out_axes=-1))(keys)
+    sequence = jax.jit(jax.vmap(TASK.sample, out_axes=-1))(keys)
+
+    @jax.jit
+    def learned(params, sequence, present):
+        return forward_traces(net(OF_THREE, present), squared_error)(params, sequence).grads
+
+    grads = learned(params, sequence, jnp.arange(4))
     for i in range(4):
-        one = jax.tree.map(lambda leaf, i=i: leaf[..., i], (params, sequence))
-        alone = forward_traces(net(OF_THREE, i), squared_error)(*one).grads
+        alone = learned(*lane((params, sequence), i), i)
         for a, b in zip(jax.tree.leaves(grads), jax.tree.leaves(alone), strict=True):
             np.testing.assert_allclose(a[..., i], b, rtol=1e-11, atol=1e-14)

@@ -1,8 +1,10 @@
 """What is asked of XLA: of the process before the first computation, and of every product."""
 
 import os
+import warnings
 
 import jax
+import jaxlib
 from jax import lax
 
 _EXTRA = {
@@ -11,6 +13,36 @@ _EXTRA = {
     # leave inner loops over lanes rolled, so that they are vectorised
     "-unroll-full-max-count": "12",
 }
+
+
+# of XLA's CPU backend: sums that a library adds up, wrongly in one version (jax issue 39103)
+_WRONG_SUMS, _WITHOUT = "0.10.2", "--xla_cpu_experimental_ynn_fusion_type=-reduce"
+
+
+def avoid_wrong_sums() -> None:
+    """Keep jaxlib 0.10.2 from adding up products wrongly on a CPU; `import lstm_jax` does it.
+
+    That version sends large sums to YNNPACK, which leaves out some terms where two of them go
+    together: a batched LSTM with a set of weights a lane had other outputs than by hand. The
+    option that turns it off is read before the first JAX computation of a process; one that the
+    user has set is left alone. Other versions compute right and are left as they are.
+
+    Warns:
+      UserWarning: JAX has computed already.
+    """
+    flags = os.environ.get("XLA_FLAGS", "")
+    if jaxlib.__version__ != _WRONG_SUMS or "xla_cpu_experimental_ynn_fusion_type" in flags:
+        return
+    os.environ["XLA_FLAGS"] = f"{flags} {_WITHOUT}".strip()
+    from jax._src import xla_bridge  # nothing public tells whether a backend was started
+
+    if xla_bridge.backends_are_initialized():
+        warnings.warn(
+            f"jaxlib {_WRONG_SUMS} adds up products wrongly on a CPU (jax issue 39103) and has "
+            "computed already; import lstm_jax before the first JAX computation, or set "
+            f"XLA_FLAGS={_WITHOUT}",
+            stacklevel=3,
+        )
 
 
 def tune_cpu_loops() -> None:

@@ -37,20 +37,23 @@ def stream(key):
     return jax.random.fold_in(key, 1)
 
 
+@jax.jit
+def gradient(params, key, number):
+    """Of one sequence of the set, in a trial's order."""
+    sequence = SET.training_set(stream(key), jnp.asarray(number, jnp.int32))
+    return bptt(NET, squared_error)(params, sequence).grads
+
+
 def plain_loop(params, key, batch: int, steps: int, optimizer):
     """Batch after batch of the set, lane by lane and sequence by sequence."""
     with jax.numpy_dtype_promotion("standard"):
         opt_state, update = optimizer.init(params), jax.jit(optimizer.update)
-    gradient = jax.jit(lambda p, s: bptt(NET, squared_error)(p, s).grads)
     for step in range(steps):
-        found = [
-            gradient(params, SET.training_set(stream(key), jnp.int32(step * batch + i)))
-            for i in range(batch)
-        ]
-        grads = jax.tree.map(lambda *g: sum(g) / batch, *found)
+        found = [gradient(params, key, step * batch + i) for i in range(batch)]
+        grads = jax.tree.map(lambda *g: sum(map(np.asarray, g)) / batch, *found)
         with jax.numpy_dtype_promotion("standard"):
             updates, opt_state = update(grads, opt_state, params)
-        params = optax.apply_updates(params, updates)
+        params = jax.tree.map(np.add, params, updates)
     return params
 
 
@@ -84,7 +87,8 @@ def test_a_batch_of_one_is_none(rule, x64):
 def test_an_epoch_has_every_sequence_once_and_the_next_another_order():
     def order(key, epoch):
         numbers = epoch * 12 + jnp.arange(12)
-        return jax.vmap(lambda i: SET.training_set(key, i).inputs)(numbers)[..., 0]
+        inputs = jax.jit(jax.vmap(lambda i: SET.training_set(key, i).inputs))(numbers)
+        return np.asarray(inputs)[..., 0]
 
     first, second, other = order(KEYS[0], 0), order(KEYS[0], 1), order(KEYS[1], 0)
     rows = lambda a: sorted(map(tuple, np.asarray(a).tolist()))  # noqa: E731

@@ -77,7 +77,10 @@ def test_they_compute_what_torch_computes(make, plain):
     np.testing.assert_allclose(outputs, expected, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("make", [lstm, gru, peephole])
+# the library has the other two, and its own are tried so
+@pytest.mark.parametrize(
+    "make", [lstm, *(pytest.param(make, marks=pytest.mark.slow) for make in (gru, peephole))]
+)
 def test_every_rule_takes_them(make):
     cell = with_output(make(2, 3))
     params, sequence = cell.init(KEY), three(cell)
@@ -126,7 +129,7 @@ NOT_DIAGONAL = {
 }
 
 
-@pytest.mark.parametrize("name", NOT_DIAGONAL)
+@pytest.mark.parametrize("name", ["leaky", pytest.param("a stack", marks=pytest.mark.slow)])
 def test_a_carousel_that_is_not_diagonal(name):
     cell = NOT_DIAGONAL[name]()
     params, sequence = cell.init(KEY), three(cell)

@@ -50,7 +50,13 @@ every = pytest.mark.parametrize("name", CASES)
 CELL = memory_block(Topology(1, (1,)))
 
 
-@every
+# the library has nets of these kinds, whose own tests and studies learn
+OWN = {"bidirectional", "multidimensional", "grid", "attention", "encoder-decoder"}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow) if n in OWN else n for n in CASES]
+)
 def test_it_learns_in_lanes(name):
     net, task, loss = CASES[name]
     judge = toys.decoded if loss is toys.ctc else within(0.5)

@@ -219,7 +219,7 @@ def test_vmap_and_jit_change_nothing(x64):
     memory = steps.init(params, (2,))
     expected = steps.update(params, memory, *moment)
     assert_close(steps.update.__wrapped__(params, memory, *moment), expected, 1e-14)
-    mapped = jax.vmap(steps.update, in_axes=-1, out_axes=-1)
+    mapped = jax.jit(jax.vmap(steps.update, in_axes=-1, out_axes=-1))
     assert_close(mapped(params, memory, *moment), expected, 1e-14)
 
 

@@ -82,7 +82,7 @@ def test_its_probability_is_what_teaching_it_the_string_gives(width, x64):
     assert float(found.log_probability) == pytest.approx(total, abs=1e-12)
 
 
-@pytest.mark.parametrize("width", [None, 3])
+@pytest.mark.parametrize("width", [None, 2])
 def test_compiled_is_eager_and_a_given_state_matters(width):
     params, encoded = given(1)
     encoded, length = encoded.astype(jnp.float32), jnp.array(LENGTH)
@@ -99,8 +99,12 @@ def test_compiled_is_eager_and_a_given_state_matters(width):
     arguments = (WRITER, params, encoded, length)
     more = {} if width is None else {"width": width}
     decode = greedy if width is None else beam_search
-    same = decode(*arguments, **ASK, **more, state=zero).log_probability
-    changed = decode(*arguments, **ASK, **more, state=other).log_probability
+
+    @jax.jit
+    def probability(state):
+        return decode(*arguments, **ASK, **more, state=state).log_probability
+
+    same, changed = probability(zero), probability(other)
     np.testing.assert_allclose(same, compiled.log_probability, rtol=1e-5)
     assert abs(float(changed - same)) > 1e-3
 

@@ -24,6 +24,7 @@ WRITER = decoder(lambda n: lstm(n, 4), labels=5, encoded=6, attention=3)
 NET = encoder_decoder(ENCODER, WRITER, begin=BEGIN, end=END, steps=4)
 
 
+@jax.jit
 def given():
     return NET.init(jax.random.key(0)), TASK.sample(jax.random.key(1))
 
@@ -54,14 +55,18 @@ def test_it_learns_from_what_it_is_told(x64):
 def test_asked_it_reads_what_it_wrote():
     params, sequence = given()
     params = jax.tree.map(lambda leaf: 3 * leaf, params)
-    encoded = ENCODER.apply(params.encoder, sequence.inputs, sequence.length, None)
-    written = greedy(
-        WRITER, params.decoder, encoded, sequence.length, begin=BEGIN, end=END, steps=4
-    )
-    logits = predict(NET, params, sequence)
+
+    @jax.jit
+    def asked(params, sequence):
+        encoded = ENCODER.apply(params.encoder, sequence.inputs, sequence.length, None)
+        ask = {"begin": BEGIN, "end": END, "steps": 4}
+        written = greedy(WRITER, params.decoder, encoded, sequence.length, **ask)
+        answers = (predict(NET, params, sequence, taught=taught) for taught in (False, True))
+        return written, *answers
+
+    written, logits, told = jax.tree.map(np.asarray, asked(params, sequence))
     upto = min(int(written.length) + 1, 4)
     assert logits.argmax(axis=1)[:upto].tolist() == written.labels[:upto].tolist()
-    told = predict(NET, params, sequence, taught=True)
     assert not (told == logits).all()  # control: being told makes a difference
 
 

@@ -64,27 +64,30 @@ def test_a_stack_takes_the_cut_but_not_the_forms_that_need_a_diagonal(x64):
     parallel_scan(stack(lstm(2, 2)), squared_error)
 
 
-@given(st.integers(1, 6), st.data())
+@given(st.sampled_from([1, 5]), st.data())
 def test_reversal_goes_by_the_lengths(steps, data):
-    lengths = data.draw(st.lists(st.integers(0, steps), min_size=1, max_size=3))
+    lengths = data.draw(st.lists(st.integers(0, steps), min_size=2, max_size=2))
     values = np.arange(float(steps * 2 * len(lengths))).reshape(steps, 2, len(lengths))
-    found = np.asarray(reverse(jnp.asarray(values), jnp.asarray(lengths)))
+    found = np.asarray(compiled_reverse(values, np.asarray(lengths)))
     for lane, n in enumerate(lengths):
         np.testing.assert_array_equal(found[:n, :, lane], values[:n, :, lane][::-1])
         np.testing.assert_array_equal(found[n:, :, lane], values[n:, :, lane])
-    np.testing.assert_array_equal(reverse(jnp.asarray(values)), values[::-1])
+    np.testing.assert_array_equal(reverse(values), values[::-1])
+
+
+compiled_reverse = jax.jit(reverse)
 
 
 def test_both_directions_begin_where_they_are_told(x64):
     one, other = lstm(2, 2), gru(2, 3)
-    params = Both(one.init(KEY), other.init(KEY))
-    x, length = jax.random.normal(KEY, (5, 2, 2)), jnp.array([5, 3])
-    states, y = unroll_both(one, other, params, x, length=length)
+    params = jax.jit(lambda key: Both(one.init(key), other.init(key)))(KEY)
+    x, length = np.random.default_rng(0).normal(size=(5, 2, 2)), jnp.array([5, 3])
+    states, y = jax.jit(lambda x: unroll_both(one, other, params, x, length=length))(x)
     for lane, n in enumerate((5, 3)):
         alone = x[:n, :, lane]
         after, ahead = unroll(one, params.forwards, alone)
         before, back = unroll(other, params.backwards, alone[::-1])
-        expected = jnp.concatenate([ahead, back[::-1]], axis=1)
+        expected = np.concatenate([ahead, np.asarray(back)[::-1]], axis=1)
         np.testing.assert_allclose(y[:n, :, lane], expected, rtol=1e-12)
         np.testing.assert_allclose(states.forwards.h[:, lane], after.h, rtol=1e-12)
         np.testing.assert_allclose(states.backwards.h[:, lane], before.h, rtol=1e-12)
@@ -93,11 +96,15 @@ def test_both_directions_begin_where_they_are_told(x64):
 
 def test_layers_go_on_from_their_states(x64):
     cells = layers(lambda n: lstm(n, 3, proj_size=2), 2, 2)
-    params, x = init_layers(cells, KEY), jax.random.normal(KEY, (6, 2))
-    _, whole = run_layers(cells, params, x)
-    states, first = run_layers(cells, params, x[:4])
-    _, second = run_layers(cells, params, x[4:], states)
-    np.testing.assert_allclose(jnp.concatenate([first, second]), whole, rtol=1e-12)
+
+    @jax.jit
+    def runs(x):
+        params = init_layers(cells, KEY)
+        states, first = run_layers(cells, params, x[:4])
+        return run_layers(cells, params, x)[1], first, run_layers(cells, params, x[4:], states)[1]
+
+    whole, *parts = runs(np.random.default_rng(0).normal(size=(6, 2)))
+    np.testing.assert_allclose(np.concatenate(parts), whole, rtol=1e-12)
 
 
 def test_dropout_is_one_mask_a_step_or_one_a_sequence():

@@ -10,10 +10,14 @@ PARALLEL := -n $(WORKERS) --dist worksteal --benchmark-disable
 PYTHONS := $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python3.14 python)
 HEALTHY := $(shell $(PY) -c "print('yes')" 2>/dev/null)
 SUITABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
-PEERS := import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['dependency-groups']['peers'])
+GROUP := import sys, tomllib; \
+  print(*tomllib.load(open('pyproject.toml', 'rb'))['dependency-groups'][sys.argv[1]])
+# what is not in the lock comes beside it: nothing that is there changes
+ADD_GROUP = $(PY) -m pip freeze --exclude-editable > $(VENV)/locked.txt && \
+  $(PY) -m pip install -c $(VENV)/locked.txt $$($(PY) -c "$(GROUP)" $@)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test notebooks slow coverage lint format peers bench lock env clean
+.PHONY: help demo test notebooks slow coverage lint format peers data bench lock env clean
 
 help:  ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -47,8 +51,11 @@ bench: $(STAMP)  ## time the trials, beside the peers if `make peers` was run
 	$(PY) -m experiments bench $(ARGS)
 
 peers: $(STAMP)  ## add torch and equinox, for timing and parity
-	$(PY) -m pip freeze --exclude-editable > $(VENV)/locked.txt
-	$(PY) -m pip install -c $(VENV)/locked.txt $$($(PY) -c "$(PEERS)")
+	$(ADD_GROUP)
+
+data: $(STAMP)  ## add the packages that carry real data: speech, digits
+	$(ADD_GROUP)
+	$(PY) -m pip install --no-deps "aeon>=1.6"
 
 lock: $(STAMP)  ## resolve requirements.lock again (ARGS=--upgrade for newer versions)
 	$(PY) -m pip install -q uv

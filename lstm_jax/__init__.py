@@ -34,7 +34,7 @@ from lstm_jax.networks.stack import stack
 from lstm_jax.networks.torch_weights import from_torch, to_torch
 from lstm_jax.networks.unroll import net_of, record, unroll
 from lstm_jax.ops import activations
-from lstm_jax.ops.xla import avoid_wrong_sums, tune_cpu_loops
+from lstm_jax.ops.xla import tune_cpu_loops
 from lstm_jax.parameters import load_params, save_params
 from lstm_jax.training import growth, judging, stopping
 from lstm_jax.training.config import TrialConfig
@@ -56,8 +56,6 @@ from lstm_jax.types import (
     Task,
 )
 from lstm_jax.version import __version__
-
-avoid_wrong_sums()  # before anything computes
 
 __all__ = [
     "Carousel",

@@ -2,7 +2,11 @@
 
 from experiments.family.attention import attention_and_length
 from experiments.family.continual import continual_embedded_reber
+from experiments.family.counting import counting_languages
+from experiments.family.digits import handwritten_digits
 from experiments.family.ladder import ladder
+from experiments.family.speakers import speaker_recognition
+from experiments.family.timing import precise_timing
 from experiments.family.unsegmented import unsegmented_labels
 from experiments.studies.findings import Collection
 
@@ -17,6 +21,15 @@ FAMILY = Collection(
     HEAD,
     {
         study.__name__: study
-        for study in (continual_embedded_reber, unsegmented_labels, attention_and_length, ladder)
+        for study in (
+            continual_embedded_reber,
+            counting_languages,
+            precise_timing,
+            handwritten_digits,
+            unsegmented_labels,
+            speaker_recognition,
+            attention_and_length,
+            ladder,
+        )
     },
 )

@@ -1,8 +1,8 @@
 """Whether a cell keeps its contract."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -34,11 +34,13 @@ class Moments(NamedTuple):
     """What laws are tried at: parameters in which nothing is special, and what a step gets.
 
     Attributes:
+      step: of the cell, compiled once for every shape.
       params: without lanes.
       states: one a lane, each reached by a few steps.
       inputs: one a lane.
     """
 
+    step: Callable[..., Any]
     params: Params
     states: list[State]
     inputs: list[Array]
@@ -89,18 +91,13 @@ def moments(cell: Cell, key: Key) -> Moments:
     for_params, for_inputs, for_states = jax.random.split(key, 3)
     params = disturbed(for_params, cell.init(key))
     inputs = _inputs(cell, params, for_inputs, LANES)
-    states, compiled = [], _compiled(cell)
+    states, step = [], traced_anew(cell.step)
     for lane_key in jax.random.split(for_states, LANES):
         state = cell.initial_state()
         for x in _inputs(cell, params, lane_key, REACHED_AFTER):
-            state, _ = compiled.step(params, state, x)
+            state, _ = step(params, state, x)
         states.append(state)
-    return Moments(params, states, inputs)
-
-
-def _compiled(cell: Cell) -> Cell:
-    """The cell with a step that is traced anew, and compiled once for every shape."""
-    return cell._replace(step=traced_anew(cell.step))
+    return Moments(step, params, states, inputs)
 
 
 def _inputs(cell: Cell, params: Params, key: Key, number: int) -> list[Array]:
@@ -185,14 +182,13 @@ def _step_shapes(cell: Cell, key: Key) -> Iterator[str]:
 
 
 def _step(cell: Cell, at: Moments) -> Iterator[str]:
-    params, states, inputs = at
-    compiled = _compiled(cell)
-    alone = [compiled.step(params, s, x) for s, x in zip(states, inputs, strict=True)]
-    if not same(_compiled(cell).step(params, states[0], inputs[0]), alone[0], 0):
+    step, params, states, inputs = at
+    alone = [step(params, s, x) for s, x in zip(states, inputs, strict=True)]
+    if not same(traced_anew(cell.step)(params, states[0], inputs[0]), alone[0], 0):
         yield "gives something else when it is asked again; keep nothing outside of the state"
     for own in (False, True):
         given = in_lanes(params, LANES) if own else params
-        together = compiled.step(given, stacked(states), stacked(inputs))
+        together = step(given, stacked(states), stacked(inputs))
         for i in range(LANES):
             if not same(lane(together, i), alone[i]):
                 weights = "weights of its own" if own else "shared weights"
@@ -205,15 +201,14 @@ def _step(cell: Cell, at: Moments) -> Iterator[str]:
 
 def _symbols(cell: Cell, at: Moments) -> Iterator[str]:
     """A cell may refuse symbols, or reals; if it takes both, symbols are one-hot vectors."""
-    params, states, _ = at
-    cell = _compiled(cell)
+    step, params, states, _ = at
     symbols = [jnp.asarray(i % cell.inputs, jnp.int32) for i in range(LANES)]
     vectors = [jnp.asarray(np.eye(cell.inputs)[int(s)]) for s in symbols]
     if not _takes(cell, params, symbols[0]) or not _takes(cell, params, vectors[0]):
         return
-    alone = [cell.step(params, s, x) for s, x in zip(states, symbols, strict=True)]
-    expected = [cell.step(params, s, x) for s, x in zip(states, vectors, strict=True)]
-    together = cell.step(in_lanes(params, LANES), stacked(states), stacked(symbols))
+    alone = [step(params, s, x) for s, x in zip(states, symbols, strict=True)]
+    expected = [step(params, s, x) for s, x in zip(states, vectors, strict=True)]
+    together = step(in_lanes(params, LANES), stacked(states), stacked(symbols))
     if not all(map(same, alone, expected)):
         yield (
             "an integer input is not what its one-hot vector is; use ops.linear, or refuse integers"
@@ -226,10 +221,9 @@ def _read(cell: Cell, at: Moments) -> Iterator[str]:
     if cell.read is None:
         return
     read = jax.jit(cell.read)
-    params, states, inputs = at
-    cell = _compiled(cell)
+    step, params, states, inputs = at
     for state, x in zip(states, inputs, strict=True):
-        after, y = cell.step(params, state, x)
+        after, y = step(params, state, x)
         if not same(read(params, after, x), y):
             yield (
                 "read(params, state, x) of the state after a step is not what the step returned; "

@@ -2,9 +2,9 @@
 
 import os
 import warnings
+from importlib.metadata import version
 
 import jax
-import jaxlib
 from jax import lax
 
 _EXTRA = {
@@ -20,7 +20,7 @@ _WRONG_SUMS, _WITHOUT = "0.10.2", "--xla_cpu_experimental_ynn_fusion_type=-reduc
 
 
 def avoid_wrong_sums() -> None:
-    """Keep jaxlib 0.10.2 from adding up products wrongly on a CPU; `import lstm_jax` does it.
+    """Keep jaxlib 0.10.2 from adding up products wrongly on a CPU; called on import.
 
     That version sends large sums to YNNPACK, which leaves out some terms where two of them go
     together: a batched LSTM with a set of weights a lane had other outputs than by hand. The
@@ -31,7 +31,7 @@ def avoid_wrong_sums() -> None:
       UserWarning: JAX has computed already.
     """
     flags = os.environ.get("XLA_FLAGS", "")
-    if jaxlib.__version__ != _WRONG_SUMS or "xla_cpu_experimental_ynn_fusion_type" in flags:
+    if version("jaxlib") != _WRONG_SUMS or "xla_cpu_experimental_ynn_fusion_type" in flags:
         return
     os.environ["XLA_FLAGS"] = f"{flags} {_WITHOUT}".strip()
     from jax._src import xla_bridge  # nothing public tells whether a backend was started
@@ -41,8 +41,11 @@ def avoid_wrong_sums() -> None:
             f"jaxlib {_WRONG_SUMS} adds up products wrongly on a CPU (jax issue 39103) and has "
             "computed already; import lstm_jax before the first JAX computation, or set "
             f"XLA_FLAGS={_WITHOUT}",
-            stacklevel=3,
+            stacklevel=2,
         )
+
+
+avoid_wrong_sums()  # before anything computes
 
 
 def tune_cpu_loops() -> None:

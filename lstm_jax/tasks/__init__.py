@@ -9,9 +9,10 @@
 | 6a, 6b | `temporal_order` |
 
 `delayed_logic`, `parity` and `steps_ago` are what the paper discusses in its Section 6.
-`continual_reber`, `counting_language`, `copying` and `unsegmented` are what later nets of the
-family were made for. Beside them stand `reber`, the grammar inside the embedded one, and
-`modern_adding` and `modern_multiplication`, what the later literature calls by these names.
+`continual_reber`, `counting_language`, `copying`, `generated_spikes`, `measured_spikes` and
+`unsegmented` are what later nets of the family were made for. Beside them stand `reber`, the
+grammar inside the embedded one, and `modern_adding` and `modern_multiplication`, what the later
+literature calls by these names.
 """
 
 from lstm_jax.tasks.adding import adding, modern_adding, modern_multiplication, multiplication
@@ -30,6 +31,7 @@ from lstm_jax.tasks.reber import (
 )
 from lstm_jax.tasks.sets import from_sequences, set_pairs
 from lstm_jax.tasks.temporal_order import temporal_order
+from lstm_jax.tasks.timed_spikes import generated_spikes, measured_spikes
 from lstm_jax.tasks.two_sequence import two_sequence
 from lstm_jax.tasks.unsegmented import unsegmented
 
@@ -46,6 +48,8 @@ __all__ = [
     "from_pairs",
     "from_sequences",
     "from_set",
+    "generated_spikes",
+    "measured_spikes",
     "modern_adding",
     "modern_multiplication",
     "multiplication",

@@ -45,7 +45,7 @@ def test_control_a_deaf_process_that_has_a_handler_only():
         time.sleep(1)  # until the instruction has begun
         process.terminate()
         with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(5)
+            process.wait(2)
 
 
 @pytest.mark.parametrize("module", ["jax", "optax", "experiments.running.workers"])

@@ -156,6 +156,7 @@ TASKS = {
 NO_TASKS = {"AND", "XOR", "reber_sets", "spell"}
 # tests/library/tasks checks them: test_later.py, test_own_sequences.py
 LATER = {"continual_reber", "copying", "counting_language", "from_sequences", "unsegmented"}
+LATER |= {"generated_spikes", "measured_spikes"}
 
 
 @pytest.mark.parametrize("name", TASKS)

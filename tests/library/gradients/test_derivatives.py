@@ -37,7 +37,8 @@ def test_the_loss_has_no_derivative(name):
     loss, _ = scaled(name)
     slope = jax.grad(loss)
     of_many = jax.vmap(slope)
-    for wrong in (slope, jax.jacrev(loss), jax.value_and_grad(loss), of_many):
+    other_ways = (jax.jacrev(loss), jax.value_and_grad(loss), of_many) if name == "bptt" else ()
+    for wrong in (slope, *other_ways):
         with pytest.raises(TypeError, match=REFUSAL) as refusal:
             jax.eval_shape(wrong, jnp.ones(2) if wrong is of_many else 1.0)  # while it is traced
         assert "\n" not in str(refusal.value)
@@ -53,8 +54,13 @@ def test_the_loss_has_no_derivative_eagerly_either():
 @every
 def test_the_gradient_has_one_forwards_and_backwards(name, x64):
     _, of_grads = scaled(name)
-    slope = (jax.jit(of_grads)(1 + 1e-5) - jax.jit(of_grads)(1 - 1e-5)) / 2e-5
-    forward = jax.jit(jax.vmap(jax.jacfwd(of_grads)))(jnp.array([1.0, 2.0]))
+
+    @jax.jit
+    def along(scale):
+        return jax.jvp(of_grads, (scale,), (jnp.ones_like(scale),))
+
+    slope = (along(1 + 1e-5)[0] - along(1 - 1e-5)[0]) / 2e-5
+    forward = [along(scale)[1] for scale in (1.0, 2.0)]
     if name in EXACT:
         np.testing.assert_allclose(forward[0], slope, rtol=1e-6)
     else:

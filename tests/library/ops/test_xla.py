@@ -6,12 +6,12 @@ import warnings
 
 import jax
 import jax.numpy as jnp
-import jaxlib
 import numpy as np
 import pytest
 
 from lstm_jax.analysis.vanishing import error_flow
 from lstm_jax.methods.cascade_correlation import covariances
+from lstm_jax.ops import xla
 from lstm_jax.ops.xla import avoid_wrong_sums
 from tests.support.forms import RULES, SMALL, learner, problem
 
@@ -79,7 +79,7 @@ def test_two_sums_of_products_are_right():
 
 
 def flags_after(monkeypatch, version: str, flags: str) -> str:
-    monkeypatch.setattr(jaxlib, "__version__", version)
+    monkeypatch.setattr(xla, "version", lambda package: version)
     monkeypatch.setenv("XLA_FLAGS", flags)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -101,7 +101,7 @@ def test_the_version_that_errs_is_told_another_way(monkeypatch, version, flags, 
 
 
 def test_it_says_so_where_it_comes_too_late(monkeypatch):
-    monkeypatch.setattr(jaxlib, "__version__", "0.10.2")
+    monkeypatch.setattr(xla, "version", lambda package: "0.10.2")
     monkeypatch.setenv("XLA_FLAGS", "")
     jax.block_until_ready(A + 1)
     with pytest.warns(UserWarning, match="import lstm_jax before the first JAX computation"):

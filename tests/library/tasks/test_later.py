@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 
 from lstm_jax.conformance import check_task
-from lstm_jax.tasks import continual_reber, copying, counting_language, embedded_reber, unsegmented
+from lstm_jax.tasks import (
+    continual_reber,
+    copying,
+    counting_language,
+    embedded_reber,
+    generated_spikes,
+    measured_spikes,
+    unsegmented,
+)
 from lstm_jax.tasks.reber import SYMBOLS
 
 TASKS = {
@@ -17,6 +25,8 @@ TASKS = {
     "a^n b^n": counting_language(2, 1, 4, test_most=6),
     "a^n b^n c^n": counting_language(3, 1, 4),
     "unsegmented": unsegmented(3),
+    "measured spikes": measured_spikes(3, 3, 4),
+    "generated spikes": generated_spikes(3, 2, 3),
 }
 
 
@@ -117,3 +127,34 @@ def test_ramps_are_where_the_labels_say():
 def test_nonsense_is_refused(make, says):
     with pytest.raises(ValueError, match=says):
         make()
+
+
+def test_every_spike_but_the_first_is_asked_how_long_ago_the_last_one_was():
+    seen = set()
+    for one in many(measured_spikes(shortest=4, choices=3, spikes=5)):
+        (at,) = np.nonzero(one.inputs[:, 0])
+        intervals = np.diff(at)
+        assert at[0] == 0 and len(at) == 5 and int(one.length) == at[-1] + 1
+        assert np.nonzero(one.mask)[0].tolist() == at[1:].tolist()
+        np.testing.assert_array_equal(one.targets[at[1:], 0], (intervals - 4) / 2)
+        seen |= set(intervals.tolist())
+    assert seen == {4, 5, 6}
+
+
+def test_spikes_come_as_often_as_the_input_tells():
+    seen = set()
+    for one in many(generated_spikes(shortest=4, choices=3, spikes=3)):
+        interval = 4 + round(2 * float(one.inputs[0, 0]))
+        assert int(one.length) == one.mask.sum() == 3 * interval
+        (at,) = np.nonzero(one.targets[:, 0])
+        assert at.tolist() == [interval - 1, 2 * interval - 1, 3 * interval - 1]
+        assert len(set(one.inputs[:, 0].tolist())) == 1
+        seen.add(interval)
+    assert seen == {4, 5, 6}
+
+
+@pytest.mark.parametrize("task", [measured_spikes, generated_spikes])
+@pytest.mark.parametrize("wrong", [{"shortest": 1}, {"choices": 1}, {"spikes": 1.5}], ids=str)
+def test_spikes_that_are_none_are_refused(task, wrong):
+    with pytest.raises(ValueError, match=f"{next(iter(wrong))} must be a whole number"):
+        task(**wrong)

@@ -188,11 +188,15 @@ class StepByNet:
       net: `(params, state, x) -> net` `(units, *lanes)`.
       activate: `(net, state) -> state`.
       read: `(params, state_t, x_t) -> y_t`.
+      prepared: `params -> ((state, x) -> net)`: the same net inputs of one sequence and real x,
+        where what depends on the parameters alone is computed once, before the loop over
+        time. None if there is no such thing.
     """
 
     net: Callable[[Params, State, Array], Array]
     activate: Callable[[Array, State], State]
     read: Callable[[Params, State, Array], Array]
+    prepared: Callable[[Params], Callable[[State, Array], Array]] | None = None
 
     def __call__(self, params: Params, state: State, x: Array) -> tuple[State, Array]:
         """One step, as `Cell.step` has it."""

@@ -6,7 +6,6 @@ from experiments.family.counting import counting_languages
 from experiments.family.digits import handwritten_digits
 from experiments.family.ladder import ladder
 from experiments.family.speakers import speaker_recognition
-from experiments.family.timing import precise_timing
 from experiments.family.unsegmented import unsegmented_labels
 from experiments.studies.findings import Collection
 
@@ -24,7 +23,6 @@ FAMILY = Collection(
         for study in (
             continual_embedded_reber,
             counting_languages,
-            precise_timing,
             handwritten_digits,
             unsegmented_labels,
             speaker_recognition,

@@ -20,6 +20,7 @@ from lstm_jax.cells.torch_layout import (
     expect_sizes,
     net_by_h,
     parts_by_h,
+    prepared_by_h,
     read_h,
     zeros,
 )
@@ -61,7 +62,7 @@ def coupled_lstm(
     return Cell(
         init=init,
         initial_state=initial_state,
-        step=StepByNet(net_by_h, _activate, read_h),
+        step=StepByNet(net_by_h, _activate, read_h, prepared_by_h),
         inputs=inputs,
         outputs=hidden,
         carousel=Carousel.of_fields("c", diagonal=True),

@@ -14,6 +14,7 @@ Under the 1997 cut h is the carousel, and all gates read it, too: what they read
 it, another field of the state, so that no error flows through the gates.
 """
 
+from collections.abc import Callable
 from typing import Literal, NamedTuple, get_args
 
 import jax
@@ -26,6 +27,7 @@ from lstm_jax.cells.torch_layout import (
     draw_params,
     expect_sizes,
     net_input,
+    prepared_net,
     read_h,
     zeros,
 )
@@ -109,6 +111,10 @@ def gru(
         h = gru_gates(params, state, x, variant="2014").h
         return GRUState.of(h), h
 
+    def prepared(params: TorchParams) -> Callable[[GRUState, Array], Array]:
+        net = prepared_net(_four_blocks(params, hidden))
+        return lambda state, x: net(state.received, x)
+
     parts = NetInputs(
         rows=lambda params: _four_blocks(params, hidden),
         net_input=lambda rows, state, x: net_input(rows, state.received, x),
@@ -120,7 +126,7 @@ def gru(
     return Cell(
         init=init,
         initial_state=initial_state,
-        step=step_of_2014 if variant == "2014" else StepByNet(_net, _activate, read_h),
+        step=step_of_2014 if variant == "2014" else StepByNet(_net, _activate, read_h, prepared),
         inputs=inputs,
         outputs=hidden,
         carousel=Carousel.of_fields("h", diagonal=True),

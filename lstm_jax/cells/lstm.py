@@ -25,6 +25,7 @@ from lstm_jax.cells.torch_layout import (
     net_by_h,
     net_input,
     parts_by_h,
+    prepared_by_h,
     read_h,
     zeros,
 )
@@ -102,7 +103,7 @@ def lstm(
         gates = _gates(net, state)
         return LSTMState(gates.c, gates.output_gate * jnp.tanh(gates.c))
 
-    whole = StepByNet(net_by_h, activate, read_h)
+    whole = StepByNet(net_by_h, activate, read_h, prepared_by_h)
 
     def step_with_projection(
         params: TorchParams, state: LSTMState, x: Array

@@ -17,6 +17,7 @@ from lstm_jax.cells.torch_layout import (
     expect_sizes,
     net_by_h,
     parts_by_h,
+    prepared_by_h,
     read_h,
     zeros,
 )
@@ -86,7 +87,7 @@ def rnn(
     return Cell(
         init=init,
         initial_state=initial_state,
-        step=StepByNet(net_by_h, activate, read_h),
+        step=StepByNet(net_by_h, activate, read_h, prepared_by_h),
         inputs=inputs,
         outputs=hidden,
         net_inputs=parts_by_h(activate, (), constant_error=True),

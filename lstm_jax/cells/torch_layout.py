@@ -11,10 +11,12 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from lstm_jax.ops.initializers import Number, uniform
 from lstm_jax.ops.lanes import along_lanes
 from lstm_jax.ops.linear import add_outer, linear
+from lstm_jax.ops.xla import precision_of_products
 from lstm_jax.types import Array, Key, NetInputs
 
 
@@ -90,6 +92,25 @@ def net_input(rows: TorchParams, received: Array, x: Array) -> Array:
     return net
 
 
+def prepared_net(rows: TorchParams) -> Callable[[Array, Array], Array]:
+    """`(received, x) -> net_input` of one sequence, as one product of weights side by side.
+
+    Sources stand in front of the weights: sequences that are mapped over stay in front.
+    """
+    weights = jnp.concatenate([rows.weight_ih, rows.weight_hh], axis=1).T
+    # or else XLA would turn their gradient round, too, for which a CPU takes twice as long
+    weights = lax.optimization_barrier(weights)
+    biases = [bias for bias in (rows.bias_ih, rows.bias_hh) if bias is not None]
+    bias = sum(biases[1:], biases[0]) if biases else None
+
+    def net(received: Array, x: Array) -> Array:
+        sources = jnp.concatenate([x, received])
+        found = jnp.tensordot(sources, weights, axes=1, precision=precision_of_products())
+        return found if bias is None else found + bias
+
+    return net
+
+
 def add_outer_rows(traces: TorchParams, e: Array, received: Array, x: Array) -> TorchParams:
     """Traces plus `e` times the sources of `net_input`."""
     return TorchParams(
@@ -103,6 +124,12 @@ def add_outer_rows(traces: TorchParams, e: Array, received: Array, x: Array) -> 
 def net_by_h(params: TorchParams, state: Any, x: Array) -> Array:
     """Net inputs of a cell whose units all read the field h of its state."""
     return net_input(params, state.h, x)
+
+
+def prepared_by_h(params: TorchParams) -> Callable[[Any, Array], Array]:
+    """`net_by_h` with weights prepared."""
+    net = prepared_net(params)
+    return lambda state, x: net(state.h, x)
 
 
 def read_h(params: TorchParams, state: Any, x: Array) -> Array:

@@ -100,9 +100,12 @@ def readout(
 
     parts, inner = cell.net_inputs, cell.step
     if isinstance(inner, StepByNet):
-        net = inner.net
+        net, prepared = inner.net, inner.prepared
         step = StepByNet(
-            lambda params, state, x: net(params.cell, state, x), inner.activate, after(inner.read)
+            lambda params, state, x: net(params.cell, state, x),
+            inner.activate,
+            after(inner.read),
+            prepared and (lambda params: prepared(params.cell)),
         )
     if parts is not None:
         rows = parts.rows

@@ -105,11 +105,11 @@ def _run_by_net_inputs(
     """The same; outputs are read from all states at once, as weights take their gradient."""
     (inputs, alive), step = steps, cell.step
     assert isinstance(step, StepByNet)  # takes_weights_out saw to it
-    states = states_through_time(step, params, inputs, state, alive, unroll)
+    last, states = states_through_time(step, params, inputs, state, alive, unroll)
     y = jax.vmap(partial(step.read, params))(states, inputs)
     if alive is not None:
         y = tree_where(alive[:, None], y, jnp.zeros_like(y))
-    return jax.tree.map(lambda leaf: leaf[-1], states), y
+    return last, y
 
 
 def _in_chunks(

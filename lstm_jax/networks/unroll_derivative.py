@@ -18,14 +18,17 @@ It is the same derivative, in both modes and differentiated again, up to roundin
 import math
 from collections.abc import Callable
 from functools import partial
+from itertools import compress
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 from jax.custom_derivatives import SymbolicZero
+from jax.interpreters.partial_eval import dce_jaxpr
 
 from lstm_jax.ops.lanes import lanes_of, tree_where
+from lstm_jax.ops.linear import is_symbol
 from lstm_jax.types import Array, Cell, Params, State, StepByNet
 
 
@@ -47,8 +50,11 @@ def states_through_time(
     state: State,
     alive: Array | None = None,
     unroll: int = 1,
-) -> State:
-    """The states after every step, `(time, ..., *lanes)`.
+) -> tuple[State, State]:
+    """The state after the last step; and after every step what outputs are read from.
+
+    The second is `(time, ..., *lanes)`, in the structure of a state; fields that `step.read` does
+    not look at are zeros: nobody keeps them, and no error comes back to them.
 
     Args:
       step: of the cell.
@@ -60,14 +66,31 @@ def states_through_time(
     """
     lanes = lanes_of(inputs)
     scan = partial(lax.scan, unroll=unroll)
+    looked_at = _looked_at(step, params, state, inputs[0])
+
+    def seen(state: State) -> list[Array]:
+        return [*compress(jax.tree.leaves(state), looked_at)]
+
+    def side_by_side(params: Params) -> tuple[Callable[..., Array], Callable[..., State]]:
+        """Net inputs, and states after a step, with lanes in front."""
+        if step.prepared is None or is_symbol(inputs):
+            net = partial(step.net, params)
+        else:
+            net = step.prepared(params)
+        return jax.vmap(net), jax.vmap(partial(_after, step))
 
     @jax.custom_jvp
-    def states(params: Params, inputs: Array, state: State, alive: Array | None) -> State:
-        def body(state: State, at: tuple[Array, Array | None]) -> tuple[State, State]:
-            state = _after(step, step.net(params, state, at[0]), state, at[1])
-            return state, state
+    def states(params: Params, inputs: Array, state: State, alive: Array | None) -> Any:
+        state = _lanes_at(0, state, lanes)
+        inputs, alive = _lanes_at(1, (inputs, alive), lanes)
+        net_of, after = side_by_side(params)
 
-        return scan(body, state, (inputs, alive))[1]
+        def body(state: State, at: tuple[Array, Array | None]) -> tuple[State, list[Array]]:
+            state = after(net_of(state, at[0]), state, at[1])
+            return state, seen(state)
+
+        last, found = scan(body, state, (inputs, alive))
+        return _lanes_last(0, last, lanes), _lanes_last(1, found, lanes)
 
     @partial(states.defjvp, symbolic_zeros=True)
     def derivative(primals, tangents):
@@ -76,39 +99,56 @@ def states_through_time(
         d_state = _lanes_at(0, _filled(tangents[2], primals[2]), lanes)
         state = _lanes_at(0, primals[2], lanes)
         inputs, d_inputs, alive = _lanes_at(1, (primals[1], d_inputs, primals[3]), lanes)
-        net_of = jax.vmap(step.net, in_axes=(None, 0, 0))
-        after = jax.vmap(lambda *given: _after(step, *given))
+        net_by = jax.vmap(step.net, in_axes=(None, 0, 0))
+        net_of, after = side_by_side(params)
 
         def forwards(state: State, at: tuple[Array, Array | None]) -> tuple[State, Any]:
-            net = net_of(params, state, at[0])
+            net = net_of(state, at[0])
             state = after(net, state, at[1])
             return state, (state, net)
 
-        found, nets = scan(forwards, state, (inputs, alive))[1]
+        last, (found, nets) = scan(forwards, state, (inputs, alive))
         before = jax.tree.map(lambda a, b: jnp.concatenate([a[None], b[:-1]]), state, found)
 
-        def by_others(params: Params, inputs: Array = inputs) -> Array:
+        def at_all_steps(net_of: Callable[..., Array], inputs: Array) -> Array:
             """The net inputs of all steps as those of so many lanes."""
             sources = jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), (before, inputs))
-            return net_of(params, *sources).reshape(nets.shape)
+            return net_of(*sources).reshape(nets.shape)
 
-        if d_inputs is None:
-            given = _along(by_others, (params,), (d_params,))
-        else:
-            given = _along(by_others, (params, inputs), (d_params, d_inputs))
+        given = _along(
+            lambda params: at_all_steps(side_by_side(params)[0], inputs), (params,), (d_params,)
+        )
+        if d_inputs is not None:
+            net_of = partial(net_by, params)
+            given += _along(partial(at_all_steps, net_of), (inputs,), (d_inputs,))
 
         # without the policy JAX would keep what it can compute again from what is kept anyway
         @partial(jax.checkpoint, policy=jax.checkpoint_policies.nothing_saveable, prevent_cse=False)
-        def body(d_state: State, at: Any) -> tuple[State, State]:
+        def body(d_state: State, at: Any) -> tuple[State, list[Array]]:
             before, x, net, alive, given = at
-            d_net = given + _along(lambda state: net_of(params, state, x), (before,), (d_state,))
+            d_net = given + _along(lambda state: net_by(params, state, x), (before,), (d_state,))
             d_state = _along(lambda *of: after(*of, alive), (net, before), (d_net, d_state))
-            return d_state, d_state
+            return d_state, seen(d_state)
 
-        d_found = scan(body, d_state, (before, inputs, nets, alive, given))[1]
-        return _lanes_last(found, lanes), _lanes_last(d_found, lanes)
+        d_last, d_found = scan(body, d_state, (before, inputs, nets, alive, given))
+        primal = _lanes_last(0, last, lanes), _lanes_last(1, seen(found), lanes)
+        return primal, (_lanes_last(0, d_last, lanes), _lanes_last(1, d_found, lanes))
 
-    return states(params, inputs, state, alive)
+    last, found = states(params, inputs, state, alive)
+    leaves, structure = jax.tree.flatten(last)
+    shown, steps = iter(found), len(inputs)
+    return last, structure.unflatten(
+        next(shown) if is_seen else jnp.zeros((steps, *leaf.shape), leaf.dtype)
+        for leaf, is_seen in zip(leaves, looked_at, strict=True)
+    )
+
+
+def _looked_at(step: StepByNet, params: Params, state: State, x: Array) -> list[bool]:
+    """Which fields of a state outputs are read from."""
+    jaxpr = jax.make_jaxpr(step.read)(params, state, x).jaxpr
+    _, used = dce_jaxpr(jaxpr, [True] * len(jaxpr.outvars))
+    first = len(jax.tree.leaves(params))
+    return used[first : first + len(jax.tree.leaves(state))]
 
 
 def _lanes_at(axis: int, tree: Any, lanes: tuple[int, ...]) -> Any:
@@ -121,11 +161,12 @@ def _lanes_at(axis: int, tree: Any, lanes: tuple[int, ...]) -> Any:
     return jax.tree.map(moved, tree)
 
 
-def _lanes_last(tree: Any, lanes: tuple[int, ...]) -> Any:
-    """Arrays `(time, all lanes, ...)` as they were."""
+def _lanes_last(axis: int, tree: Any, lanes: tuple[int, ...]) -> Any:
+    """Arrays `(all lanes, ...)` or `(time, all lanes, ...)`, by their axis, as they were."""
 
     def moved(leaf: Array) -> Array:
-        return jnp.moveaxis(leaf, 1, -1).reshape(len(leaf), *leaf.shape[2:], *lanes)
+        others = leaf.shape[:axis] + leaf.shape[axis + 1 :]
+        return jnp.moveaxis(leaf, axis, -1).reshape(*others, *lanes)
 
     return jax.tree.map(moved, tree)
 

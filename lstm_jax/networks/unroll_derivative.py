@@ -10,7 +10,8 @@ must go along in the loop is the derivative of the state,
 and the first term is one product over all steps. Transposed, as reverse mode has it, the loop
 yields the error signals of the net inputs, and the gradient of the weights is one product over
 all steps and lanes behind it. What is kept are states and net inputs; what lies between is
-computed again. Lanes stand in front inside, so that products sum over what lies side by side.
+computed again. Lanes stand in front inside, and weights are prepared once (`StepByNet.prepared`),
+so that products sum over what lies side by side.
 
 It is the same derivative, in both modes and differentiated again, up to rounding.
 """
@@ -64,43 +65,48 @@ def states_through_time(
       alive: `(time, *lanes)`, where a state may change; None for everywhere.
       unroll: steps written out in the body of the loop.
     """
-    lanes = lanes_of(inputs)
-    scan = partial(lax.scan, unroll=unroll)
-    looked_at = _looked_at(step, params, state, inputs[0])
+    lanes, looked_at = lanes_of(inputs), _looked_at(step, params, state, inputs[0])
+    states = _states(step, looked_at, partial(lax.scan, unroll=unroll))
+    in_front = _lanes_at(1, inputs, lanes), _lanes_at(0, state, lanes), _lanes_at(1, alive, lanes)
+    last, found = states(params, *in_front)
+    last, shown = _lanes_last(0, last, lanes), iter(_lanes_last(1, found, lanes))
+    leaves, structure = jax.tree.flatten(last)
+    return last, structure.unflatten(
+        next(shown) if is_seen else jnp.zeros((len(inputs), *leaf.shape), leaf.dtype)
+        for leaf, is_seen in zip(leaves, looked_at, strict=True)
+    )
+
+
+def _states(step: StepByNet, looked_at: list[bool], scan: Callable[..., Any]):
+    """`(params, inputs, state, alive) -> (last state, fields looked at through time)`.
+
+    All lanes are one axis in front, behind the time. With its derivative.
+    """
+    net_by, after = jax.vmap(step.net, (None, 0, 0)), jax.vmap(partial(_after, step))
+
+    def prepared(params: Params, inputs: Array) -> Callable[[State, Array], Array]:
+        if step.prepared is None or is_symbol(inputs):
+            return partial(net_by, params)
+        return jax.vmap(step.prepared(params))
 
     def seen(state: State) -> list[Array]:
         return [*compress(jax.tree.leaves(state), looked_at)]
 
-    def side_by_side(params: Params) -> tuple[Callable[..., Array], Callable[..., State]]:
-        """Net inputs, and states after a step, with lanes in front."""
-        if step.prepared is None or is_symbol(inputs):
-            net = partial(step.net, params)
-        else:
-            net = step.prepared(params)
-        return jax.vmap(net), jax.vmap(partial(_after, step))
-
     @jax.custom_jvp
     def states(params: Params, inputs: Array, state: State, alive: Array | None) -> Any:
-        state = _lanes_at(0, state, lanes)
-        inputs, alive = _lanes_at(1, (inputs, alive), lanes)
-        net_of, after = side_by_side(params)
+        net_of = prepared(params, inputs)
 
         def body(state: State, at: tuple[Array, Array | None]) -> tuple[State, list[Array]]:
             state = after(net_of(state, at[0]), state, at[1])
             return state, seen(state)
 
-        last, found = scan(body, state, (inputs, alive))
-        return _lanes_last(0, last, lanes), _lanes_last(1, found, lanes)
+        return scan(body, state, (inputs, alive))
 
     @partial(states.defjvp, symbolic_zeros=True)
     def derivative(primals, tangents):
-        params, d_params = primals[0], _filled(tangents[0], primals[0])
-        d_inputs = None if isinstance(tangents[1], SymbolicZero) else tangents[1]
-        d_state = _lanes_at(0, _filled(tangents[2], primals[2]), lanes)
-        state = _lanes_at(0, primals[2], lanes)
-        inputs, d_inputs, alive = _lanes_at(1, (primals[1], d_inputs, primals[3]), lanes)
-        net_by = jax.vmap(step.net, in_axes=(None, 0, 0))
-        net_of, after = side_by_side(params)
+        params, inputs, state, alive = primals
+        d_params, d_state = (_filled(tangents[i], primals[i]) for i in (0, 2))
+        net_of = prepared(params, inputs)
 
         def forwards(state: State, at: tuple[Array, Array | None]) -> tuple[State, Any]:
             net = net_of(state, at[0])
@@ -115,32 +121,25 @@ def states_through_time(
             sources = jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), (before, inputs))
             return net_of(*sources).reshape(nets.shape)
 
-        given = _along(
-            lambda params: at_all_steps(side_by_side(params)[0], inputs), (params,), (d_params,)
-        )
-        if d_inputs is not None:
-            net_of = partial(net_by, params)
-            given += _along(partial(at_all_steps, net_of), (inputs,), (d_inputs,))
+        given = _along(lambda p: at_all_steps(prepared(p, inputs), inputs), (params,), (d_params,))
+        if not isinstance(tangents[1], SymbolicZero):
+            by_inputs = partial(at_all_steps, partial(net_by, params))
+            given += _along(by_inputs, (inputs,), (tangents[1],))
 
         # without the policy JAX would keep what it can compute again from what is kept anyway
         @partial(jax.checkpoint, policy=jax.checkpoint_policies.nothing_saveable, prevent_cse=False)
         def body(d_state: State, at: Any) -> tuple[State, list[Array]]:
             before, x, net, alive, given = at
             d_net = given + _along(lambda state: net_by(params, state, x), (before,), (d_state,))
-            d_state = _along(lambda *of: after(*of, alive), (net, before), (d_net, d_state))
+            d_state = _along(
+                lambda net, state: after(net, state, alive), (net, before), (d_net, d_state)
+            )
             return d_state, seen(d_state)
 
-        d_last, d_found = scan(body, d_state, (before, inputs, nets, alive, given))
-        primal = _lanes_last(0, last, lanes), _lanes_last(1, seen(found), lanes)
-        return primal, (_lanes_last(0, d_last, lanes), _lanes_last(1, d_found, lanes))
+        moved = scan(body, d_state, (before, inputs, nets, alive, given))
+        return (last, seen(found)), moved
 
-    last, found = states(params, inputs, state, alive)
-    leaves, structure = jax.tree.flatten(last)
-    shown, steps = iter(found), len(inputs)
-    return last, structure.unflatten(
-        next(shown) if is_seen else jnp.zeros((steps, *leaf.shape), leaf.dtype)
-        for leaf, is_seen in zip(leaves, looked_at, strict=True)
-    )
+    return states
 
 
 def _looked_at(step: StepByNet, params: Params, state: State, x: Array) -> list[bool]:

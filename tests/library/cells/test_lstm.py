@@ -13,8 +13,8 @@ from lstm_jax.conformance import check_cell
 from lstm_jax.gradients import bptt, by_definition, forward_traces, parallel_scan, rtrl
 from lstm_jax.losses import squared_error
 from lstm_jax.networks.unroll import record, unroll
-from tests.library.contracts.problems import gap, three
-from tests.support.bridge import KEY
+from tests.library.contracts.problems import gap, grads_by, three
+from tests.support.bridge import KEY, numbers
 
 CELLS = {
     "LSTM": lambda: lstm(2, 2),
@@ -30,19 +30,28 @@ CELLS = {
 }
 
 
-@pytest.mark.parametrize("name", CELLS)
+# a variant each of what is tried beside it, of biases and of the reset gate
+SLOW = {"contract": "LSTM without biases", "rules": "GRU of the tutorial"}
+
+
+def tried(law, names):
+    slow = pytest.mark.slow
+    return [pytest.param(n, marks=slow) if n == SLOW[law] else n for n in names]
+
+
+@pytest.mark.parametrize("name", tried("contract", CELLS))
 def test_it_keeps_its_contract(name):
     check_cell(CELLS[name]())
 
 
-@pytest.mark.parametrize("name", ["LSTM", "GRU", "GRU of the tutorial", "coupled gates", "tanh"])
+@pytest.mark.parametrize(
+    "name", tried("rules", ["LSTM", "GRU", "GRU of the tutorial", "coupled gates", "tanh"])
+)
 def test_every_rule_takes_it(name, x64):
     cell = CELLS[name]()
-    params, sequence = cell.init(KEY), three(cell)
     rules = {"bptt": bptt, "rtrl": rtrl, "definition": by_definition}
     rules |= {"scan": parallel_scan} | ({"traces": forward_traces} if cell.carousel else {})
-    made = {name: rule(cell, squared_error) for name, rule in rules.items()}
-    found = jax.jit(lambda p, s: {n: g(p, s).grads for n, g in made.items()})(params, sequence)
+    found = grads_by(rules, cell, jax.jit(cell.init)(KEY), three(cell))
     assert gap(found["rtrl"], found["bptt"]) < 1e-10
     for form in set(found) & {"scan", "traces"}:
         assert gap(found[form], found["definition"]) < 1e-10
@@ -61,29 +70,34 @@ def test_traces_refuse_what_has_no_net_inputs(name):
     ("cell", "gates"), [(lstm(2, 3), lstm_gates), (gru(2, 3), gru_gates)], ids=["LSTM", "GRU"]
 )
 def test_gates_are_those_of_the_steps(cell, gates):
-    params, inputs = cell.init(KEY), jax.random.normal(KEY, (4, 2))
-    seen = record(cell, params, inputs, gates)
-    _, outputs = unroll(cell, params, inputs)
+
+    @jax.jit
+    def run(inputs):
+        params = cell.init(KEY)
+        return record(cell, params, inputs, gates), unroll(cell, params, inputs)[1]
+
+    seen, outputs = numbers(run(np.random.default_rng(0).normal(size=(4, 2)).astype(np.float32)))
     if gates is lstm_gates:
-        np.testing.assert_allclose(seen.output_gate * jnp.tanh(seen.c), outputs, rtol=1e-5)
+        np.testing.assert_allclose(seen.output_gate * np.tanh(seen.c), outputs, rtol=1e-5)
     else:
         np.testing.assert_allclose(seen.h, outputs, rtol=1e-5)
 
 
 def test_weights_begin_in_the_range_of_torch():
-    leaves = jax.tree.leaves(lstm(50, 16).init(KEY))
-    assert all(float(jnp.abs(leaf).max()) <= 0.25 for leaf in leaves)
-    assert max(float(jnp.abs(leaf).max()) for leaf in leaves) > 0.24
-    assert float(jnp.abs(gru(2, 4, init_scale=2.0).init(KEY).weight_hh).max()) > 1
+    drawn = jax.jit(lambda: (lstm(50, 16).init(KEY), gru(2, 4, init_scale=2.0).init(KEY)))
+    params, wide = numbers(drawn())
+    leaves = jax.tree.leaves(params)
+    assert all(float(np.abs(leaf).max()) <= 0.25 for leaf in leaves)
+    assert max(float(np.abs(leaf).max()) for leaf in leaves) > 0.24
+    assert float(np.abs(wide.weight_hh).max()) > 1
 
 
 def test_the_bias_of_forget_gates_is_the_sum_of_two():
-    params = lstm(2, 3, forget_bias=(1.0, 2.0, 3.0)).init(KEY)
-    drawn = lstm(2, 3).init(KEY)
-    total = jnp.asarray(params.bias_ih) + jnp.asarray(params.bias_hh)
-    assert total[3:6].tolist() == [1, 2, 3]
+    cells = lstm(2, 3, forget_bias=(1.0, 2.0, 3.0)), lstm(2, 3)
+    params, drawn = numbers(jax.jit(lambda: [cell.init(KEY) for cell in cells])())
+    assert (params.bias_ih + params.bias_hh)[3:6].tolist() == [1, 2, 3]
     for one, other in ((params.bias_ih, drawn.bias_ih), (params.bias_hh, drawn.bias_hh)):
-        np.testing.assert_array_equal(jnp.asarray(one)[:3], jnp.asarray(other)[:3])
+        np.testing.assert_array_equal(one[:3], other[:3])
     np.testing.assert_array_equal(params.weight_ih, drawn.weight_ih)
 
 
@@ -108,13 +122,11 @@ def test_what_is_none_is_refused_in_one_line(make, message):
 def test_coupled_gates_are_an_lstm_whose_input_gate_mirrors_its_forget_gate(x64):
     """sig(-z) = 1 - sig(z): the rows of the forget gate with the other sign."""
     coupled = coupled_lstm(2, 3)
-    params = coupled.init(KEY)
 
-    def mirrored(leaf):
-        return None if leaf is None else jnp.concatenate([-leaf[:3], leaf])
+    @jax.jit
+    def both(inputs):
+        params = coupled.init(KEY)
+        twin = jax.tree.map(lambda leaf: jnp.concatenate([-leaf[:3], leaf]), params)
+        return unroll(coupled, params, inputs)[1], unroll(lstm(2, 3), twin, inputs)[1]
 
-    inputs = jax.random.normal(KEY, (7, 2))
-    twin = jax.tree.map(mirrored, params)
-    np.testing.assert_allclose(
-        unroll(coupled, params, inputs)[1], unroll(lstm(2, 3), twin, inputs)[1], rtol=1e-12
-    )
+    np.testing.assert_allclose(*both(np.random.default_rng(0).normal(size=(7, 2))), rtol=1e-12)

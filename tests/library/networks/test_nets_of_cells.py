@@ -20,11 +20,13 @@ from lstm_jax.networks.layers import init_layers, layers, net_of_layers, run_lay
 from lstm_jax.networks.sequential import sequential
 from lstm_jax.networks.stack import stack
 from lstm_jax.networks.unroll import unroll
-from tests.library.contracts.problems import gap, three
-from tests.support.bridge import KEY
+from tests.library.contracts.problems import gap, grads_by, three
+from tests.support.bridge import KEY, numbers
+
+NOISE = np.random.default_rng(0)
 
 NETS = {
-    "bidirectional": lambda: bidirectional(lstm(2, 2), elman(2, 1)),
+    "bidirectional": lambda: bidirectional(elman(2, 2), elman(2, 1)),
     "dropout": lambda: dropout(2, 0.5),
     "variational dropout": lambda: dropout(2, 0.5, one_mask=True),
     "layer norm": lambda: layer_norm(3),
@@ -38,19 +40,29 @@ def test_it_keeps_its_contract(name):
     check_net(NETS[name](), steps=3)
 
 
-@pytest.mark.parametrize("residual", [False, True])
-def test_a_stack_is_a_cell(residual):
-    check_cell(stack(lstm(2, 2), elman(2, 2), gru(2, 2), residual=residual))
+@pytest.mark.parametrize(
+    "cell",
+    [stack(lstm(2, 2), elman(2, 2), gru(2, 2)), stack(lstm(2, 2), gru(2, 2), residual=True)],
+    ids=["plain", "residual"],
+)
+def test_a_stack_is_a_cell(cell):
+    check_cell(cell)
 
 
 def test_a_stack_is_one_cell_after_another(x64):
     lower, upper = lstm(2, 3), gru(3, 3)
     whole = stack(lower, upper)
-    params, x = whole.init(KEY), jax.random.normal(KEY, (5, 2))
-    _, below = unroll(lower, params[0], x)
-    _, above = unroll(upper, params[1], below)
-    np.testing.assert_allclose(unroll(whole, params, x)[1], above, rtol=1e-12)
-    added = unroll(stack(lower, upper, residual=True), params, x)[1]
+
+    @jax.jit
+    def outputs(x):
+        params = whole.init(KEY)
+        _, below = unroll(lower, params[0], x)
+        _, above = unroll(upper, params[1], below)
+        stacks = whole, stack(lower, upper, residual=True)
+        return below, above, *(unroll(cell, params, x)[1] for cell in stacks)
+
+    below, above, found, added = map(np.asarray, outputs(NOISE.normal(size=(5, 2))))
+    np.testing.assert_allclose(found, above, rtol=1e-12)
     np.testing.assert_allclose(added, above + below, rtol=1e-12)
 
 
@@ -58,39 +70,45 @@ def test_a_stack_takes_the_cut_but_not_the_forms_that_need_a_diagonal(x64):
     cell = stack(lstm(2, 2), lstm(2, 2))
     with pytest.raises(ValueError, match="declared not diagonal; use by_definition"):
         parallel_scan(cell, squared_error)
-    params, sequence = cell.init(KEY), three(cell)
-    cut, full = (rule(cell, squared_error)(params, sequence) for rule in (by_definition, bptt))
-    assert gap(cut.grads, full.grads) > 1e-4
+    rules = {"cut": by_definition, "full": bptt}
+    found = grads_by(rules, cell, jax.jit(cell.init)(KEY), three(cell))
+    assert gap(found["cut"], found["full"]) > 1e-4
     parallel_scan(stack(lstm(2, 2)), squared_error)
 
 
-@given(st.sampled_from([1, 5]), st.data())
+reversed_by = jax.jit(lambda values, length: (reverse(values, length), reverse(values)))
+
+
+@given(st.sampled_from([1, 2, 6]), st.data())  # every number is a program
 def test_reversal_goes_by_the_lengths(steps, data):
-    lengths = data.draw(st.lists(st.integers(0, steps), min_size=2, max_size=2))
+    lengths = data.draw(st.lists(st.integers(0, steps), min_size=3, max_size=3))
     values = np.arange(float(steps * 2 * len(lengths))).reshape(steps, 2, len(lengths))
-    found = np.asarray(compiled_reverse(values, np.asarray(lengths)))
+    found, whole = map(np.asarray, reversed_by(values, np.array(lengths)))
     for lane, n in enumerate(lengths):
         np.testing.assert_array_equal(found[:n, :, lane], values[:n, :, lane][::-1])
         np.testing.assert_array_equal(found[n:, :, lane], values[n:, :, lane])
-    np.testing.assert_array_equal(reverse(values), values[::-1])
-
-
-compiled_reverse = jax.jit(reverse)
+    np.testing.assert_array_equal(whole, values[::-1])
 
 
 def test_both_directions_begin_where_they_are_told(x64):
     one, other = lstm(2, 2), gru(2, 3)
-    params = jax.jit(lambda key: Both(one.init(key), other.init(key)))(KEY)
-    x, length = np.random.default_rng(0).normal(size=(5, 2, 2)), jnp.array([5, 3])
-    states, y = jax.jit(lambda x: unroll_both(one, other, params, x, length=length))(x)
-    for lane, n in enumerate((5, 3)):
-        alone = x[:n, :, lane]
-        after, ahead = unroll(one, params.forwards, alone)
-        before, back = unroll(other, params.backwards, alone[::-1])
-        expected = np.concatenate([ahead, np.asarray(back)[::-1]], axis=1)
-        np.testing.assert_allclose(y[:n, :, lane], expected, rtol=1e-12)
-        np.testing.assert_allclose(states.forwards.h[:, lane], after.h, rtol=1e-12)
-        np.testing.assert_allclose(states.backwards.h[:, lane], before.h, rtol=1e-12)
+    lengths = (5, 3)
+
+    @jax.jit
+    def run(x):
+        params = Both(one.init(KEY), other.init(KEY))
+        together = unroll_both(one, other, params, x, length=jnp.array(lengths))
+        lanes = [x[:n, :, i] for i, n in enumerate(lengths)]
+        ahead = [unroll(one, params.forwards, alone) for alone in lanes]
+        back = [unroll(other, params.backwards, alone[::-1]) for alone in lanes]
+        return together, ahead, back
+
+    (states, y), *alone = numbers(run(NOISE.normal(size=(5, 2, 2))))
+    for i, n, (after, ahead), (before, back) in zip((0, 1), lengths, *alone, strict=True):
+        expected = np.concatenate([ahead, back[::-1]], axis=1)
+        np.testing.assert_allclose(y[:n, :, i], expected, rtol=1e-12)
+        np.testing.assert_allclose(states.forwards.h[:, i], after.h, rtol=1e-12)
+        np.testing.assert_allclose(states.backwards.h[:, i], before.h, rtol=1e-12)
     assert not y[3:, :, 1].any()
 
 
@@ -98,25 +116,32 @@ def test_layers_go_on_from_their_states(x64):
     cells = layers(lambda n: lstm(n, 3, proj_size=2), 2, 2)
 
     @jax.jit
-    def runs(x):
+    def run(x):
         params = init_layers(cells, KEY)
         states, first = run_layers(cells, params, x[:4])
-        return run_layers(cells, params, x)[1], first, run_layers(cells, params, x[4:], states)[1]
+        _, second = run_layers(cells, params, x[4:], states)
+        return run_layers(cells, params, x)[1], first, second
 
-    whole, *parts = runs(np.random.default_rng(0).normal(size=(6, 2)))
+    whole, *parts = run(NOISE.normal(size=(6, 2)))
     np.testing.assert_allclose(np.concatenate(parts), whole, rtol=1e-12)
 
 
 def test_dropout_is_one_mask_a_step_or_one_a_sequence():
-    x, keys = jnp.ones((50, 40, 2)), jax.random.split(KEY, 2)
-    length = jnp.array([50, 50])
-    each = dropout(40, 0.25).apply((), x, length, keys)
-    once = dropout(40, 0.25, one_mask=True).apply((), x, length, keys)
+    x, length = np.ones((50, 40, 2), np.float32), np.array([50, 50])
+
+    @jax.jit
+    def applied(x):
+        each, once = dropout(40, 0.25), dropout(40, 0.25, one_mask=True)
+        keys = jax.random.split(KEY, 2)
+        ways = ((each, keys), (once, keys), (each, None))
+        return [net.apply((), x, length, key) for net, key in ways]
+
+    each, once, still = map(np.asarray, applied(x))
     assert set(np.unique(each)) == {0, np.float32(1 / 0.75)}
     assert 0.7 < float((each > 0).mean()) < 0.8
     assert bool((once == once[:1]).all()) and not bool((each == each[:1]).all())
     assert not bool((once[..., 0] == once[..., 1]).all())  # every lane has its own
-    np.testing.assert_array_equal(dropout(40, 0.25).apply((), x, length, None), x)
+    np.testing.assert_array_equal(still, x)
 
 
 def test_dropout_of_layers_stands_between_them():
@@ -126,8 +151,8 @@ def test_dropout_of_layers_stands_between_them():
 
 
 def test_layer_norm_has_mean_0_and_variance_1():
-    net, x = layer_norm(5), 3 + 2 * jax.random.normal(KEY, (4, 5, 2))
-    y = net.apply(net.init(KEY), x, jnp.array([4, 4]))
+    net, x = layer_norm(5), np.float32(3 + 2 * NOISE.normal(size=(4, 5, 2)))
+    y = np.asarray(jax.jit(lambda x: net.apply(net.init(KEY), x, jnp.array([4, 4])))(x))
     np.testing.assert_allclose(y.mean(axis=1), 0, atol=1e-6)
     np.testing.assert_allclose(y.std(axis=1), 1, atol=1e-3)
 

@@ -11,7 +11,7 @@ from lstm_jax.cells.lstm import lstm
 from lstm_jax.networks.attention import attend, init_attention, keys_of
 from lstm_jax.networks.decoder import decoder, teacher_forcing
 from lstm_jax.networks.decoding import beam_search, greedy
-from tests.support.bridge import KEY
+from tests.support.bridge import KEY, numbers, real
 
 LABELS, BEGIN, END, STEPS = 4, 0, 1, 4
 WRITERS = {
@@ -25,9 +25,9 @@ every = pytest.mark.parametrize("name", WRITERS)
 def given(name, lanes=(), seed=0):
     """A writer, its parameters, large enough to make up their mind, and a sequence."""
     writer = WRITERS[name]
-    params = jax.tree.map(lambda leaf: 3 * leaf, writer.init(jax.random.key(seed)))
-    encoded = jax.random.normal(jax.random.key(seed + 1), (5, 2, *lanes))
-    return writer, params, encoded
+    drawn = numbers(jax.jit(writer.init)(jax.random.key(seed)))
+    encoded = real(np.random.default_rng(seed).normal(size=(5, 2, *lanes)))
+    return writer, jax.tree.map(lambda leaf: 3 * leaf, drawn), encoded
 
 
 def softmax(scores):
@@ -64,24 +64,19 @@ def test_a_taught_step_is_the_equations(name, x64):
     np.testing.assert_allclose(seen.context[0], context, rtol=1e-12)
 
 
-def scores(writer, params, encoded, length, strings, steps):
-    """The log-probability of every string, by teaching it; what stands behind its end is nothing.
-
-    Strings go side by side, as lanes of one sequence.
-    """
-    padded = np.array([[*string, *[END] * (steps - len(string))] for string in strings]).T
-    previous = np.concatenate([np.full((1, len(strings)), BEGIN), padded[:-1]])
+def scores(writer, params, encoded, length, strings):
+    """The log-probability of every string, by teaching it."""
+    padded = np.array([[BEGIN, *string[:-1], *[END] * (3 - len(string))] for string in strings])
 
     @jax.jit
-    def logs(previous):
-        beside = jnp.repeat(encoded[..., None], len(strings), -1)
-        lengths = jnp.full(len(strings), length)
-        return jax.nn.log_softmax(
-            teacher_forcing(writer, params, beside, lengths, previous).logits, axis=1
-        )
+    @jax.vmap
+    def logs_of(previous):
+        seen = teacher_forcing(writer, params, encoded, length, previous)
+        return jax.nn.log_softmax(seen.logits, axis=1)
 
-    said = np.take_along_axis(np.asarray(logs(previous)), padded[:, None], axis=1)[:, 0]
-    return [said[: len(string), i].sum() for i, string in enumerate(strings)]
+    logs = np.asarray(logs_of(padded))
+    pairs = zip(strings, logs, strict=True)
+    return {s: sum(of[t, label] for t, label in enumerate(s)) for s, of in pairs}
 
 
 @every
@@ -93,17 +88,16 @@ def test_a_wide_beam_finds_the_most_probable_of_all_strings(name, x64):
         for n in range(3)
         for head in itertools.product((0, 2, 3), repeat=n)
     ] + list(itertools.product((0, 2, 3), repeat=3))  # fmt: skip
-    by_hand = scores(writer, params, encoded, length, strings, 3)
-    chances = dict(zip(strings, by_hand, strict=True))
+    chances = scores(writer, params, encoded, length, strings)
     best = max(chances, key=lambda s: chances[s])
     ask = {"begin": BEGIN, "end": END, "steps": 3}
 
     @jax.jit
-    def written(encoded):
-        beams = [beam_search(writer, params, encoded, length, **ask, width=w) for w in (64, 1)]
-        return *beams, greedy(writer, params, encoded, length, **ask)
+    def searched(*given):
+        beams = (beam_search(writer, *given, **ask, width=width) for width in (64, 1))
+        return *beams, greedy(writer, *given, **ask)
 
-    found, narrow, first = written(encoded)
+    found, narrow, first = numbers(searched(params, encoded, length))
     assert tuple(found.labels.tolist())[: len(best)] == best
     assert float(found.log_probability) == pytest.approx(chances[best], abs=1e-9)
     assert int(found.length) == len([label for label in best if label != END])
@@ -115,11 +109,10 @@ def test_a_wide_beam_finds_the_most_probable_of_all_strings(name, x64):
 @every
 def test_lanes_are_sequences_side_by_side_and_padding_is_nothing(name, x64):
     writer, params, encoded = given(name, lanes=(3,))
-    length = jnp.array([5, 2, 0])
-    alive = jnp.arange(5)[:, None, None] < length[None, None]
-    spoilt = jnp.where(alive, encoded, jnp.nan)
+    length = np.array([5, 2, 0])
+    spoilt = np.where(np.arange(5)[:, None, None] < length, encoded, np.nan)
     ask = {"begin": BEGIN, "end": END, "steps": STEPS}
-    previous = jax.random.randint(KEY, (STEPS, 3), 0, LABELS)
+    previous = np.random.default_rng(0).integers(0, LABELS, (STEPS, 3))
 
     @jax.jit
     def everything(encoded, length, previous):
@@ -131,7 +124,7 @@ def test_lanes_are_sequences_side_by_side_and_padding_is_nothing(name, x64):
         written = greedy(writer, params, encoded, length, **ask)
         return logits, written, beam_search(writer, params, encoded, length, **ask, width=3), grads
 
-    logits, written, beam, grads = everything(spoilt, length, previous)
+    logits, written, beam, grads = numbers(everything(spoilt, length, previous))
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(grads))
     clean = everything(encoded, length, previous)
     for a, b in zip(jax.tree.leaves(clean[3]), jax.tree.leaves(grads), strict=True):
@@ -146,23 +139,28 @@ def test_lanes_are_sequences_side_by_side_and_padding_is_nothing(name, x64):
 def test_what_is_over_stays_over():
     """A decoder that always wants the end."""
     writer, params, encoded = given("last step")
-    params = params._replace(bias=params.bias.at[END].set(50.0))
-    found = greedy(writer, params, encoded, jnp.array(5), begin=BEGIN, end=END, steps=STEPS)
+    params = params._replace(bias=np.where(np.arange(LABELS) == END, real(50.0), params.bias))
+    asked = jax.jit(lambda *given: greedy(writer, *given, begin=BEGIN, end=END, steps=STEPS))
+    found = asked(params, encoded, np.array(5))
     assert found.labels.tolist() == [END] * STEPS and int(found.length) == 0
     assert float(found.log_probability) > -1e-3
 
 
 def test_it_looks_where_the_score_is_largest():
-    params = init_attention(KEY, 2, 3, 4)
-    params = params._replace(score=100 * params.score)
-    encoded = jax.random.normal(KEY, (6, 2))
-    keys = keys_of(params, encoded)
-    query = jnp.ones(3)
-    _, weights = attend(params, keys, encoded, query, jnp.array(4))
-    scores = jnp.tanh(keys + (params.from_query @ query)[None]) @ params.score
+
+    @jax.jit
+    def seen(encoded):
+        params = init_attention(KEY, 2, 3, 4)
+        params = params._replace(score=100 * params.score)
+        keys, query = keys_of(params, encoded), jnp.ones(3)
+        some, none = (attend(params, keys, encoded, query, jnp.array(n)) for n in (4, 0))
+        scores = jnp.tanh(keys + (params.from_query @ query)[None]) @ params.score
+        return some[1], none[0], scores
+
+    weights, nothing, scores = numbers(seen(real(np.random.default_rng(0).normal(size=(6, 2)))))
     assert int(weights.argmax()) == int(scores[:4].argmax())
     assert not weights[4:].any() and float(weights.sum()) == pytest.approx(1)
-    assert not attend(params, keys, encoded, query, jnp.array(0))[0].any()
+    assert not nothing.any()
 
 
 def test_what_does_not_fit_is_refused():

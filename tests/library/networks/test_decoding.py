@@ -1,5 +1,7 @@
 """Greedy and by beam, string by string against a search with lists in plain Python."""
 
+from functools import cache
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,7 +14,7 @@ from lstm_jax.networks.decoding import beam_search, greedy
 from lstm_jax.networks.encoder_decoder import encoder_decoder
 from tests.library.networks.test_attention import parameters, sequences, words_of, writer
 from tests.reference import attention as twin
-from tests.support.bridge import side_by_side
+from tests.support.bridge import numbers, side_by_side
 
 BEGIN, END, STEPS = 0, 1, 4
 ASK = {"begin": BEGIN, "end": END, "steps": STEPS}
@@ -23,17 +25,20 @@ WRITER = writer(3)
 def given(seed):
     """Parameters that end strings at times, and one sequence."""
     params = parameters(3, seed)
-    return params._replace(output=2 * params.output), jnp.asarray(sequences()[..., seed % 4])
+    return params._replace(output=2 * params.output), sequences()[..., seed % 4]
 
 
-def search(width):
+@cache
+def search(width, steps=STEPS):
     """Compiled once for all seeds."""
+    ask = ASK | {"steps": steps}
 
     @jax.jit
-    def run(params, encoded, length):
+    def run(params, encoded, length, state=None):
+        given = WRITER, params, encoded, length
         if width is None:
-            return greedy(WRITER, params, encoded, length, **ASK)
-        return beam_search(WRITER, params, encoded, length, **ASK, width=width)
+            return greedy(*given, **ask, state=state)
+        return beam_search(*given, **ask, width=width, state=state)
 
     return run
 
@@ -73,38 +78,35 @@ def test_control_beams_differ():
 def test_its_probability_is_what_teaching_it_the_string_gives(width, x64):
     params, encoded = given(2)
     length = jnp.array(LENGTH)
-    found = search(width)(params, encoded, length)
-    previous = jnp.concatenate([jnp.full((1,), BEGIN, jnp.int32), found.labels[:-1]])
-    seen = teacher_forcing(WRITER, params, encoded, length, previous)
-    logs = np.asarray(jax.nn.log_softmax(seen.logits, axis=1))
+    found = numbers(search(width)(params, encoded, length))
+    previous = np.append(np.int32(BEGIN), found.labels[:-1])
+
+    @jax.jit
+    def logs_of(previous):
+        seen = teacher_forcing(WRITER, params, encoded, length, previous)
+        return jax.nn.log_softmax(seen.logits, axis=1)
+
+    logs = np.asarray(logs_of(previous))
     upto = min(int(found.length) + 1, STEPS)
     total = sum(logs[t, int(found.labels[t])] for t in range(upto))
     assert float(found.log_probability) == pytest.approx(total, abs=1e-12)
 
 
-@pytest.mark.parametrize("width", [None, 2])
+@pytest.mark.parametrize("width", [None, 3])
 def test_compiled_is_eager_and_a_given_state_matters(width):
-    params, encoded = given(1)
-    encoded, length = encoded.astype(jnp.float32), jnp.array(LENGTH)
-    params = jax.tree.map(lambda leaf: leaf.astype(np.float32), params)
-    compiled = search(width)(params, encoded, length)
+    """Two steps: what is eager is slow."""
+    params, encoded = jax.tree.map(np.float32, given(1))
+    run, arguments = search(width, 2), (params, encoded, np.array(LENGTH))
+    compiled = run(*arguments)
     with jax.disable_jit():
-        eager = search(width)(params, encoded, length)
+        eager = run.__wrapped__(*arguments)
     assert compiled.labels.dtype == compiled.length.dtype == jnp.int32
     assert compiled.log_probability.dtype == jnp.float32
     assert compiled.labels.tolist() == eager.labels.tolist()
     np.testing.assert_allclose(compiled.log_probability, eager.log_probability, rtol=1e-5)
-    state = WRITER.cell.initial_state((), jnp.float32)
-    zero, other = state, jax.tree.map(lambda leaf: leaf + 1, state)
-    arguments = (WRITER, params, encoded, length)
-    more = {} if width is None else {"width": width}
-    decode = greedy if width is None else beam_search
-
-    @jax.jit
-    def probability(state):
-        return decode(*arguments, **ASK, **more, state=state).log_probability
-
-    same, changed = probability(zero), probability(other)
+    zero = numbers(WRITER.cell.initial_state((), jnp.float32))
+    other = jax.tree.map(lambda leaf: leaf + 1, zero)
+    same, changed = (run(*arguments, state).log_probability for state in (zero, other))
     np.testing.assert_allclose(same, compiled.log_probability, rtol=1e-5)
     assert abs(float(changed - same)) > 1e-3
 
@@ -119,9 +121,9 @@ def test_every_lane_may_have_weights_of_its_own(width, layout, x64):
     params = side_by_side(*own)
     if layout != "own":
         params = params._replace(output=own[0].output, bias=own[0].bias)
-    encoded, length = jnp.asarray(sequences()[..., :3]), jnp.array([4, 5, 2])
+    encoded, length = sequences()[..., :3], np.array([4, 5, 2])
     run = search(width)
-    found = run(params, encoded, length)
+    found = numbers(run(params, encoded, length))
     for lane in range(3):
         alone = run(own[lane], encoded[..., lane], length[lane])
         assert found.labels[:, lane].tolist() == alone.labels.tolist()
@@ -133,12 +135,12 @@ def test_every_lane_may_have_weights_of_its_own(width, layout, x64):
 def test_two_axes_of_lanes_with_weights_of_their_own():
     own = [[given(2 * i + j)[0] for j in range(2)] for i in range(2)]
     params = jax.tree.map(
-        lambda leaf: jnp.asarray(leaf).swapaxes(-1, -2),
+        lambda leaf: leaf.swapaxes(-1, -2),
         side_by_side(*[side_by_side(*row) for row in own]),
     )
-    encoded, length = jnp.asarray(sequences()).reshape(5, 2, 2, 2), jnp.full((2, 2), 4)
-    params, encoded = jax.tree.map(lambda leaf: leaf.astype(jnp.float32), (params, encoded))
-    found = search(3)(params, encoded, length)
+    encoded, length = sequences().reshape(5, 2, 2, 2), np.full((2, 2), 4)
+    params, encoded = jax.tree.map(np.float32, (params, encoded))
+    found = numbers(search(3)(params, encoded, length))
     for i in range(2):
         for j in range(2):
             lane = jax.tree.map(lambda leaf, i=i, j=j: leaf[..., i, j], params)

@@ -131,7 +131,7 @@ def test_any_cells_and_any_rule_will_do(x64):
     nets = [readout(cell, outputs, init_scale=3.0) for outputs in (SYMBOLS + kept, SYMBOLS)]
     net, rule = sequence_chunker(*nets, forward_traces, threshold=0.9)
     steps = rule.online(net, squared_error)
-    params, (_, sequence) = net.init(jax.random.key(2)), ask(13)
+    params, (_, sequence) = jax.jit(net.init)(jax.random.key(2)), ask(13)
     walked = walk(params, sequence, steps._replace(update=jax.jit(steps.update)))
     assert_reads_what_it_takes_in(nets[1], forward_traces, params, sequence, *walked[1:])
 
@@ -232,7 +232,8 @@ def test_a_scan_may_carry_it():
         memory, learned = steps.update(params, memory, *moment)
         return (jax.tree.map(lambda w, g: w - g, params, learned.grads), memory), learned.loss
 
-    (found, _), losses = jax.lax.scan(body, (params, steps.init(params)), sequence)
+    scan = jax.jit(lambda *given: jax.lax.scan(body, *given))
+    (found, _), losses = scan((params, steps.init(params)), sequence)
     learned, _, expected = walk(params, sequence, steps)
     assert_close(found, expected, 1e-4)
     np.testing.assert_allclose(losses, [step.loss for step in learned], rtol=1e-4)
@@ -255,7 +256,7 @@ def test_the_net_predicts_what_the_rule_predicts(x64):
 def test_weights_are_as_many_as_the_paper_says():
     """Table 2 counts one of the two nets: that with the additional output."""
     nets = one_unit_net(101, outputs=102), one_unit_net(101, outputs=101)
-    params = sequence_chunker(*nets, rtrl).net.init(jax.random.key(0))
+    params = numbers(jax.jit(sequence_chunker(*nets, rtrl).net.init)(jax.random.key(0)))
     counts = [sum(leaf.size for leaf in jax.tree.leaves(net)) for net in params]
     assert counts == [10506, 10404]
     drawn = params.chunker.from_inputs, params.automatizer.from_inputs[:101]
@@ -314,6 +315,6 @@ def solved(p: int, imitation: np.ndarray, sequences: int) -> np.ndarray:
 
 def test_it_learns_a_lag_that_its_automatizer_alone_does_not_learn():
     taught = np.arange(32) < 16
-    found = solved(4, np.where(taught, 10.0, 0.0), 10_000)
+    found = solved(4, np.where(taught, 10.0, 0.0), 7_000)
     assert found[taught].sum() >= 8
     assert not found[~taught].any()  # control: the others do not hear from C

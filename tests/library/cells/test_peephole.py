@@ -13,7 +13,7 @@ from lstm_jax.gradients import bptt, by_definition, forward_traces, parallel_sca
 from lstm_jax.losses import squared_error
 from lstm_jax.networks.unroll import unroll
 from tests.library.contracts.problems import gap, grads_by, three
-from tests.support.bridge import KEY
+from tests.support.bridge import KEY, numbers
 
 CHOICES = ("kept", "cut", "all_cut")
 
@@ -33,7 +33,7 @@ def test_the_rule_of_2002_is_no_true_gradient_and_the_check_says_so():
 
 
 def test_every_choice_is_another_gradient_and_every_form_has_it(x64):
-    params, sequence = cell_of("kept").init(KEY), three(cell_of("kept"))
+    params, sequence = jax.jit(cell_of("kept").init)(KEY), three(cell_of("kept"))
     by_choice = {}
     for choice in CHOICES:
         rules = {"definition": by_definition, "scan": parallel_scan, "bptt": bptt, "rtrl": rtrl}
@@ -58,18 +58,25 @@ def test_traces_refuse_a_state_read_through_the_carousel():
 
 def test_without_peepholes_it_is_an_lstm(x64):
     cell = cell_of("cut")
-    params, x = cell.init(KEY), jax.random.normal(KEY, (5, 2))
-    none = params._replace(peepholes=jnp.zeros_like(params.peepholes))
-    modern = TorchParams(none.from_inputs, none.from_hidden, none.bias)
-    expected = unroll(lstm(2, 2), modern, x)[1]
-    np.testing.assert_allclose(unroll(cell, none, x)[1], expected, rtol=1e-12)
-    assert float(jnp.abs(unroll(cell, params, x)[1] - expected).max()) > 1e-3  # control
+
+    @jax.jit
+    def outputs(x):
+        params = cell.init(KEY)
+        none = params._replace(peepholes=jnp.zeros_like(params.peepholes))
+        modern = TorchParams(none.from_inputs, none.from_hidden, none.bias)
+        which = ((lstm(2, 2), modern), (cell, none), (cell, params))
+        return [unroll(*one, x)[1] for one in which]
+
+    x = np.random.default_rng(0).normal(size=(5, 2))
+    expected, without, with_them = map(np.asarray, outputs(x))
+    np.testing.assert_allclose(without, expected, rtol=1e-12)
+    assert np.abs(with_them - expected).max() > 1e-3  # control
 
 
 def test_biases_begin_as_given():
     cell = peephole_lstm(2, 2, input_bias=-1.0, forget_bias=(1.0, 2.0), output_bias=-2.0)
-    params: PeepholeParams = cell.init(KEY)
-    assert params.bias[jnp.array([0, 1, 2, 3, 6, 7])].tolist() == [-1, -1, 1, 2, -2, -2]
+    params: PeepholeParams = numbers(jax.jit(cell.init)(KEY))
+    assert params.bias[[0, 1, 2, 3, 6, 7]].tolist() == [-1, -1, 1, 2, -2, -2]
 
 
 @pytest.mark.parametrize(

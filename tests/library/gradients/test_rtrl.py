@@ -295,22 +295,29 @@ def test_a_state_of_other_arrays_is_refused():
         return SimpleState(net.initial_state(lanes, dtype)), jnp.zeros(3, jnp.int32)
 
     rule = rtrl.online(net._replace(initial_state=initial_state), squared_error)
+    params = jax.jit(net.init)(KEY)
     with pytest.raises(ValueError, match=r"RTRL expects a state of arrays .*int32.* or use bptt"):
-        rule.init(net.init(KEY))
-    assert rtrl.online(net, squared_error).init(net.init(KEY))  # control
+        rule.init(params)
+    assert rtrl.online(net, squared_error).init(params)  # control
 
 
 def test_whose_weights_they_are():
-    params = fully_recurrent(3, 3, 1).init(KEY)
-    own = jax.tree.map(lambda w: jnp.stack([w] * 3, axis=-1), params)
+    params = jax.tree.map(np.asarray, jax.jit(fully_recurrent(3, 3, 1).init)(KEY))
+    own = side_by_side(*[params] * 3)
     for lanes in ((), (3,), (3, 3), (2, 3)):
-        spread, collect = own_weights(params, lanes)
+
+        @jax.jit
+        def both(params, lanes=lanes):
+            spread, collect = own_weights(params, lanes)
+            return spread, collect(spread)
+
+        spread, collected = both(params)
         assert spread.bias.shape == (3, *lanes)
         number = int(np.prod(lanes))
-        assert_close(collect(spread).bias, number * params.bias, 1e-6)
+        assert_close(collected.bias, number * params.bias, 1e-6)
     kept, collect = own_weights(own, (3,))
     assert kept is own and collect(own) is own
-    matrix = (jnp.ones((2, 3)),)  # as many columns as lanes
+    matrix = (np.ones((2, 3)),)  # as many columns as lanes
     assert own_weights(matrix, (3,))[0][0].shape == (2, 3, 3)
     assert own_weights(own_weights(matrix, (3,))[0], (3,))[0][0].shape == (2, 3, 3)
 
@@ -318,7 +325,7 @@ def test_whose_weights_they_are():
 def test_units_too_many_to_be_written_out(x64):
     units = 66
     net, random = fully_recurrent(INPUTS, units, OUTPUTS), np.random.default_rng(0)
-    params = jax.tree.map(lambda w: 3 * w, net.init(KEY))
+    params = jax.jit(lambda: jax.tree.map(lambda w: 3 * w, net.init(KEY)))()
     inputs, targets = random.random((STEPS, INPUTS)), random.random((STEPS, OUTPUTS))
     sequence = to_sequence(inputs, targets, np.ones(STEPS, bool))
     carried, back = (jax.jit(rule(net, squared_error))(params, sequence) for rule in (rtrl, bptt))

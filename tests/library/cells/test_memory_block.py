@@ -12,12 +12,17 @@ from lstm_jax.cells.topology import Topology
 from lstm_jax.networks.unroll import record, unroll
 from tests.reference import memory_block as twin
 from tests.reference.catalogue import SMALL, random_problem
-from tests.support.bridge import net_of, to_params, topology_of
+from tests.support.bridge import net_of, numbers, to_params, topology_of
 
 KEY = jax.random.key(0)
 GATED = Topology(inputs=3, blocks=(2, 1), hidden=1)
 CLOSE = {"rtol": 1e-12, "atol": 1e-14}
 small = pytest.mark.parametrize("topology", SMALL.values(), ids=SMALL.keys())
+
+
+def begun(cell, key=KEY):
+    """Initial weights."""
+    return numbers(jax.jit(cell.init)(key))
 
 
 def states_of(net, params, state, x):
@@ -67,10 +72,9 @@ def test_it_begins_with_nothing(x64):
 
 def test_outputs_are_cells_and_hidden_units_never_gates():
     cell = memory_block(GATED, Initialization(input_gate=5.0, output_gate=-5.0))
-    params = cell.init(KEY)
     assert cell.outputs == 4
-    state, y = cell.step(params, cell.initial_state(), jnp.ones(3))
-    np.testing.assert_array_equal(y, state.activations[jnp.array([0, 1, 2, 7])])
+    state, y = numbers(jax.jit(cell.step)(begun(cell), cell.initial_state(), np.ones(3)))
+    np.testing.assert_array_equal(y, state.activations[[0, 1, 2, 7]])
     assert np.all(state.activations[3:5] > 0.9) and np.all(state.activations[5:7] < 0.1)
     assert np.all(np.abs(y[:3]) < 0.1)
 
@@ -79,22 +83,19 @@ def test_an_open_gate_is_like_none(x64):
     """A gate whose bias is huge lets everything through, as a block without does."""
     free = Topology(inputs=2, blocks=(2,), input_gates=False, output_gates=False, recurrence="none")
     with_gates = Topology(inputs=2, blocks=(2,), forget_gates=True, recurrence="none")
-    inputs = jax.random.normal(KEY, (5, 2))
-    plain = memory_block(free).init(KEY)
+    inputs = np.random.default_rng(0).normal(size=(5, 2))
+    plain, rows = begun(memory_block(free)), with_gates.rows("cell")
     for bias, alike in ((60.0, True), (0.0, False)):  # the second is the control
         cell = memory_block(
             with_gates, Initialization(input_gate=bias, output_gate=bias, forget_gate=bias)
         )
-        params = cell.init(KEY)
-        rows = with_gates.rows("cell")
-        params = params._replace(
-            from_inputs=(0 * params.from_inputs).at[rows].set(plain.from_inputs[rows]),
-            bias=params.bias.at[rows].set(plain.bias[rows]),
-        )
-        same = np.allclose(
-            unroll(cell, params, inputs)[1], unroll(memory_block(free), plain, inputs)[1]
-        )
-        assert same == alike
+        params = begun(cell)
+        from_inputs, biases = 0 * params.from_inputs, params.bias.copy()
+        from_inputs[rows], biases[rows] = plain.from_inputs[rows], plain.bias[rows]
+        params = params._replace(from_inputs=from_inputs, bias=biases)
+        pairs = ((cell, params), (memory_block(free), plain))
+        both = jax.jit(lambda x, pairs=pairs: [unroll(*pair, x)[1] for pair in pairs])
+        assert np.allclose(*both(inputs)) == alike
 
 
 # ---------------------------------------------------------------- where weights begin
@@ -102,7 +103,7 @@ def test_an_open_gate_is_like_none(x64):
 
 def test_weights_are_uniform_in_their_range():
     wide = Topology(inputs=300, blocks=(1,) * 20)
-    params = memory_block(wide, Initialization(scale=0.2, recurrent_scale=0.01)).init(KEY)
+    params = begun(memory_block(wide, Initialization(scale=0.2, recurrent_scale=0.01)))
     for values, limit in (
         (params.from_inputs, 0.2),
         (params.from_hidden, 0.01),
@@ -116,17 +117,16 @@ def test_weights_are_uniform_in_their_range():
 
 
 def test_the_same_key_the_same_weights():
-    init = memory_block(GATED).init
-    one, same, other = init(KEY), init(KEY), init(jax.random.key(1))
+    cell = memory_block(GATED)
+    one, same, other = begun(cell), begun(cell), begun(cell, jax.random.key(1))
     np.testing.assert_array_equal(one.from_inputs, same.from_inputs)
-    assert not np.any(np.asarray(one.from_inputs) == np.asarray(other.from_inputs))
-    assert not np.any(np.asarray(one.from_inputs[:, 0]) == np.asarray(one.from_hidden[:, 0]))
+    assert not np.any(one.from_inputs == other.from_inputs)
+    assert not np.any(one.from_inputs[:, 0] == one.from_hidden[:, 0])
 
 
 def test_initial_biases_are_what_was_asked():
     initial = Initialization(cell=0.0, input_gate=(-3.0, -6.0), output_gate=-1, scale=0.1)
-    drawn = memory_block(GATED).init(KEY).bias
-    bias = memory_block(GATED, initial).init(KEY).bias
+    drawn, bias = (begun(memory_block(GATED, *how)).bias for how in ((), (initial,)))
     np.testing.assert_array_equal(bias[:7], [0, 0, 0, -3, -6, -1, -1])
     np.testing.assert_array_equal(bias[7:], drawn[7:])
     assert np.all(np.abs(drawn) <= 0.1) and np.all(drawn)
@@ -134,7 +134,7 @@ def test_initial_biases_are_what_was_asked():
 
 def test_initial_biases_go_to_biased_kinds_only():
     topology = Topology(inputs=3, blocks=(2, 1), biased=("output_gate",))
-    bias = memory_block(topology, Initialization(output_gate=-1.0)).init(KEY).bias
+    bias = begun(memory_block(topology, Initialization(output_gate=-1.0))).bias
     np.testing.assert_array_equal(bias, [-1.0, -1.0])
     with pytest.raises(ValueError, match=r"input_gate: expected None, .* no input_gate units with"):
         memory_block(topology, Initialization(input_gate=-3.0))
@@ -146,7 +146,8 @@ def test_initial_numbers_may_be_traced():
     def init(limit, gates):
         return memory_block(topology, Initialization(scale=limit, input_gate=gates)).init(KEY)
 
-    mapped = jax.vmap(init)(jnp.array([0.1, 0.4]), jnp.array([[-1.0, -2.0], [-3.0, -6.0]]))
+    limits, gates = np.float32([0.1, 0.4]), np.float32([[-1, -2], [-3, -6]])
+    mapped = numbers(jax.jit(jax.vmap(init))(limits, gates))
     np.testing.assert_array_equal(mapped.bias[:, 2:4], [[-1, -2], [-3, -6]])
     np.testing.assert_allclose(mapped.from_inputs[1], 4 * mapped.from_inputs[0], rtol=1e-6)
 
@@ -154,5 +155,5 @@ def test_initial_numbers_may_be_traced():
 def test_biases_of_another_number_are_refused():
     cell = memory_block(GATED, Initialization(input_gate=(-1.0, -2.0, -3.0)))
     with pytest.raises(ValueError, match=r"input_gate biases: .* 2 numbers, .*\(3,\)"):
-        cell.init(KEY)
-    assert memory_block(GATED, Initialization(input_gate=(-1.0, -2.0))).init(KEY)  # control
+        begun(cell)
+    assert begun(memory_block(GATED, Initialization(input_gate=(-1.0, -2.0))))  # control

@@ -1,5 +1,6 @@
 """Batches, epochs and validations on demand, by a learner whose outputs follow a script."""
 
+from functools import cache
 from typing import Any, NamedTuple
 
 import jax
@@ -107,11 +108,18 @@ def build(script: Script) -> TrialConfig:
     )
 
 
+@cache
+def trial_of(**changes):
+    """A trial, and what it does compiled once for all scripts."""
+    trial = make_trial(lambda script: build(script)._replace(**changes))
+    return trial, jax.jit(trial.init), jax.jit(trial.advance)
+
+
 def end(script: Script, ticks: int = 60, **changes):
     """Phase, sequences, reached, lessons of a trial; and its state."""
-    trial = make_trial(lambda script: build(script)._replace(**changes))
-    state = jax.jit(trial.advance)(trial.init(KEY, script), ticks)
-    lessons = trial.summary(numbers(state))["lessons"]
+    trial, init, advance = trial_of(**changes)
+    state = numbers(advance(init(KEY, script), ticks))
+    lessons = trial.summary(state)["lessons"]
     return (PHASES[state.phase], int(state.sequences), state.reached.tolist(), lessons), state
 
 
@@ -146,10 +154,10 @@ def test_stuck_and_diverged_are_seen_when_the_batch_is_counted(batch):
 
 def test_without_batches_the_set_is_gone_through_in_order():
     shown = []
-    trial = make_trial(lambda script: build(script)._replace(batch=None))
-    state = trial.init(KEY, Script())
+    _, init, advance = trial_of(batch=None)
+    state = init(KEY, Script())
     for _ in range(2 * N):
-        state = trial.advance(state, 1)
+        state = advance(state, 1)
         shown.append(float(state.learner.memory[1]))
     assert shown == 2 * [0.0, 1.0, 2.0, 3.0]
     assert end(Script(right=3, passes=0), batch=None)[0] == ("solved", 8, [8, 8], 8)
@@ -175,11 +183,11 @@ def test_curves_of_batches_are_those_of_their_sequences():
 
 def test_lanes_in_turn_are_lanes_at_once_and_trials_alone():
     scripts = Script(
-        right=jnp.array([2, 2, -1, 0]),
-        passes=jnp.array([4, 0, 0, -1]),
-        sticks=jnp.array([-1, -1, 3, -1]),
-        fails=jnp.array([-1, -1, -1, 6]),
-        looks=jnp.array([True, False, False, True]),
+        right=np.array([2, 2, -1, 0]),
+        passes=np.array([4, 0, 0, -1]),
+        sticks=np.array([-1, -1, 3, -1]),
+        fails=np.array([-1, -1, -1, 6]),
+        looks=np.array([True, False, False, True]),
     )
 
     def run(turn: bool):
@@ -188,7 +196,7 @@ def test_lanes_in_turn_are_lanes_at_once_and_trials_alone():
 
         trial = make_trial(of)
         keys = jax.random.split(KEY, 4)
-        first = jax.vmap(trial.init, out_axes=-1)(keys, scripts)
+        first = jax.jit(jax.vmap(trial.init, out_axes=-1))(keys, scripts)
         return numbers(jax.jit(trial.advance)(first, 30))
 
     in_turn, at_once = run(True), run(False)
@@ -226,9 +234,10 @@ def test_an_epoch_is_right_when_none_of_it_was_wrong():
     ],
 )
 def test_what_does_not_fit_is_refused(wrong, message):
-    make_trial(build).init(KEY, Script())  # control
+    jax.eval_shape(make_trial(build).init, KEY, Script())  # control
     with pytest.raises(ValueError, match=message) as found:
-        make_trial(lambda script: build(script)._replace(**wrong)).init(KEY, Script())
+        trial = make_trial(lambda script: build(script)._replace(**wrong))
+        jax.eval_shape(trial.init, KEY, Script())
     assert "\n" not in str(found.value)
 
 
@@ -239,7 +248,8 @@ def test_sets_that_do_not_fit_the_net_are_refused(name):
 
     task = TASK._replace(**{name: wide})
     with pytest.raises(ValueError, match="inputs: expected reals"):
-        make_trial(lambda script: build(script)._replace(task=task)).init(KEY, Script())
+        trial = make_trial(lambda script: build(script)._replace(task=task))
+        jax.eval_shape(trial.init, KEY, Script())
 
 
 def test_sets_of_nothing_are_refused():

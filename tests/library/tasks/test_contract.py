@@ -16,6 +16,7 @@ AT_END = {"2b, end only", "2c", *(name for name in CATALOGUE if name[0] not in "
 # of sets, not of keys
 HELPERS = {"AND", "XOR", "from_pairs", "from_sequences", "reber_sets", "set_pairs", "spell"}
 LATER = {"continual_reber", "copying", "counting_language", "unsegmented"}  # test_later.py
+LATER |= {"generated_spikes", "measured_spikes"}
 single = cache(lambda task: jax.jit(task.sample))
 every = pytest.mark.parametrize("name", CATALOGUE)
 one_each = pytest.mark.parametrize("name", ["1", "2c", "3c", "4", "modern sum", "6a"])

@@ -29,7 +29,7 @@ from lstm_jax.training.gradient_descent import gradient_descent
 from lstm_jax.training.judging import most_active
 from lstm_jax.training.stopping import Criterion, recent
 from lstm_jax.training.trial import make_trial
-from lstm_jax.types import Cell
+from lstm_jax.types import Cell, Sequence
 
 LANGUAGES = {"a^n b^n": 2, "a^n b^n c^n": 3}
 TRIALS, HIDDEN, RATE = 20, 3, 0.01
@@ -70,8 +70,11 @@ def counting_languages(source: TrialSource) -> Finding:
     """
     found: dict[str, Any] = {}
     for language, letters in LANGUAGES.items():
+        strings = _strings(letters)
         for name, make in NETS.items():
-            found[f"{language}, {name}"] = _one(source, language, letters, name, make)
+            net = readout(make(letters + 1), letters + 1, activation=identity)
+            folder = f"counting.{letters}.{name.replace(' ', '-')}"
+            found[f"{language}, {name}"] = _one(source, folder, net, letters, strings)
     medians = [found[f"{language}, LSTM with peepholes"]["median"] for language in LANGUAGES]
     without = [found[f"{language}, tanh net"]["solved"] for language in LANGUAGES]
     words = "; ".join(
@@ -82,18 +85,20 @@ def counting_languages(source: TrialSource) -> Finding:
     return Finding(min(medians) >= 1.5 * TRAINED and not any(without), words, found, _figure(found))
 
 
+def _strings(letters: int) -> Sequence:
+    """All strings up to the largest n that is tested, in lanes."""
+    at = counting_language(letters, 1, TRAINED, TESTED).evaluation_set
+    assert at is not None
+    return jax.vmap(at, out_axes=-1)(jnp.arange(TESTED))
+
+
 def _one(
-    source: TrialSource, language: str, letters: int, name: str, make: Callable[[int], Cell]
+    source: TrialSource, folder: str, net: Cell, letters: int, strings: Sequence
 ) -> dict[str, Any]:
     """The trials of one net on one language."""
-    net = readout(make(letters + 1), letters + 1, activation=identity)
     trial = make_trial(lambda settings: config(net, letters))
-    folder = f"counting.{letters}.{name.replace(' ', '-')}"
     records = source.trials(folder, trial, TRIALS, lanes=TRIALS)
     like = net.init(jax.random.key(0))
-    task = counting_language(letters, 1, TRAINED, TESTED)
-    assert task.evaluation_set is not None
-    strings = jax.vmap(task.evaluation_set, out_axes=-1)(jnp.arange(TESTED))
 
     @jax.jit
     def wrong(params: Any) -> Any:

@@ -1,13 +1,17 @@
 """What studies of recognition share: trials that go through a set, and what they learnt of it."""
 
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 
+from experiments.common.errors import UserError
 from experiments.common.intervals import bootstrap
+from experiments.running.results import mean_curve
 from experiments.studies.trial_source import TrialSource
 from lstm_jax.gradients import bptt
 from lstm_jax.losses import softmax_cross_entropy
@@ -21,26 +25,24 @@ from lstm_jax.training.trial import make_trial
 from lstm_jax.types import Net, Sequence
 
 
-class Recognised(NamedTuple):
-    """What trials made of a test set.
+def loader(name: str, module: str, data: str) -> Callable[..., Any]:
+    """A function of a package that carries real data.
 
-    Attributes:
-      shares: of the test sequences whose class was right, one a trial.
-      weights: of the net.
-      curve_at: training sequences, of the curve.
-      curve: mean training error of all trials.
+    Args:
+      name: of the function.
+      module: of the package, in which it stands.
+      data: what it carries, for the error.
+
+    Raises:
+      UserError: the package is not installed.
     """
-
-    shares: list[float]
-    weights: int
-    curve_at: list[int]
-    curve: list[float]
-
-    def numbers(self) -> dict[str, Any]:
-        """What JSON can hold, with mean and interval of the shares."""
-        mean = bootstrap(self.shares)
-        assert mean is not None
-        return {**self._asdict(), "mean": mean._asdict()}
+    try:
+        return getattr(import_module(module), name)
+    except ImportError as error:
+        package = module.partition(".")[0]
+        raise UserError(
+            f"{data} comes with {package}, which is not installed: make data"
+        ) from error
 
 
 def labelled(inputs: np.ndarray, length: np.ndarray, label: np.ndarray, classes: int) -> Sequence:
@@ -59,7 +61,7 @@ def labelled(inputs: np.ndarray, length: np.ndarray, label: np.ndarray, classes:
 
 
 def percent(numbers: dict[str, Any]) -> str:
-    """Mean and interval of the shares of `Recognised.numbers`, in words."""
+    """Mean and interval of the shares that `recognise` found, in words."""
     value, low, high = (100 * numbers["mean"][key] for key in ("value", "low", "high"))
     return f"{value:.1f} % [{low:.1f}, {high:.1f}]"
 
@@ -74,7 +76,7 @@ def recognise(
     epochs: int,
     batch: int,
     rate: float,
-) -> Recognised:
+) -> dict[str, Any]:
     """Train nets side by side on one set of sequences, and try them on another.
 
     All see as many sequences, by Adam whose rate goes down to 0.
@@ -88,6 +90,11 @@ def recognise(
       epochs: ways through the set.
       batch: sequences that change weights together.
       rate: of Adam in the beginning.
+
+    Returns:
+      What JSON can hold: `shares` of the test sequences whose class was right, one a trial, and
+      their `mean` with its interval; `weights` of the net; `curve_at` and `curve`, the mean
+      training error of all trials.
     """
     training, test = sets
     seen = epochs * len(training.length)
@@ -111,10 +118,12 @@ def recognise(
 
     learnt = (source.params(name, n, like) for n in range(trials))
     shares = [1 - float(np.mean(wrong(params))) for params in learnt]
-    curves = np.array([[e for e in record["curve"] if e is not None] for record in records])
-    return Recognised(
-        shares,
-        sum(leaf.size for leaf in jax.tree.leaves(like)),
-        records[0]["curve_at"][: curves.shape[1]],
-        curves.mean(axis=0).tolist(),
-    )
+    mean = bootstrap(shares)
+    assert mean is not None
+    weights = sum(leaf.size for leaf in jax.tree.leaves(like))
+    return {
+        "shares": shares,
+        "weights": weights,
+        **mean_curve(records),
+        "mean": mean._asdict(),
+    }

@@ -6,8 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from experiments.common.errors import UserError
-from experiments.family.recognition import labelled, percent, recognise
+from experiments.family.recognition import labelled, loader, percent, recognise
 from experiments.studies.findings import Finding
 from experiments.studies.trial_source import TrialSource
 from lstm_jax.cells.lstm import lstm
@@ -31,14 +30,8 @@ def utterances(split: str) -> Sequence:
     Raises:
       UserError: the package that carries them is not installed.
     """
-    try:
-        from aeon.datasets import load_japanese_vowels
-    except ImportError as error:
-        raise UserError(
-            "JapaneseVowels comes with aeon, which is not installed: make data"
-        ) from error
-    data: Any = load_japanese_vowels(split=split)
-    signals, speakers = data
+    load = loader("load_japanese_vowels", "aeon.datasets", "JapaneseVowels")
+    signals, speakers = load(split=split)
     inputs = np.zeros((STEPS, CHANNELS, len(signals)))
     for n, signal in enumerate(signals):
         inputs[: signal.shape[1], :, n] = signal.T
@@ -78,7 +71,7 @@ def speaker_recognition(source: TrialSource) -> Finding:
         epochs=EPOCHS,
         batch=BATCH,
         rate=RATE,
-    ).numbers()
+    )
     words = (
         f"{percent(found)} of the test utterances recognised; the best trial "
         f"{100 * max(found['shares']):.1f} %, the worst {100 * min(found['shares']):.1f} %"

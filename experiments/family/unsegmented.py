@@ -5,11 +5,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import matplotlib.pyplot as plt
-import numpy as np
 import optax
 from matplotlib.figure import Figure
 
 from experiments.common.intervals import bootstrap
+from experiments.running.results import mean_curve
 from experiments.studies.findings import Finding
 from experiments.studies.trial_source import TrialSource
 from lstm_jax.cells.lstm import lstm
@@ -69,12 +69,10 @@ def unsegmented_labels(source: TrialSource) -> Finding:
     rates = [record["test"]["error"] for record in records]
     mean = bootstrap(rates)
     assert mean is not None
-    curves = np.array([[e for e in record["curve"] if e is not None] for record in records])
     found = {
         "label_error_rates": rates,
         "mean": mean._asdict(),
-        "curve_at": records[0]["curve_at"][: curves.shape[1]],
-        "curve": curves.mean(axis=0).tolist(),
+        **mean_curve(records),
     }
     value, low, high = (100 * one for one in mean)
     words = f"label error rate {value:.2f} % [{low:.2f}, {high:.2f}]"

@@ -59,6 +59,13 @@ def solved_after(records: list[dict]) -> list[int]:
     return [r["reached"][-1] for r in records if r["phase"] == "solved"]
 
 
+def mean_curve(records: list[dict]) -> dict[str, list]:
+    """Where the learning curve has its points, and the mean error of trials that saw as many."""
+    curves = np.array([[e for e in record["curve"] if e is not None] for record in records])
+    at = records[0]["curve_at"][: curves.shape[1]]
+    return {"curve_at": at, "curve": curves.mean(axis=0).tolist()}
+
+
 def same_run(one: dict, other: dict) -> bool:
     """Whether two results are of the same trials; versions, devices, dates may differ.
 

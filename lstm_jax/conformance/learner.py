@@ -24,6 +24,8 @@ from lstm_jax.types import Array, Key, Net, Sequence
 
 LANES = 3
 
+Begun = Callable[[Key], LearnerState]
+
 
 class Block(NamedTuple):
     """What a learner is asked in lanes; `learn` is compiled once."""
@@ -61,23 +63,24 @@ def check_learner(learner: Learner, config: TrialConfig, *, key: Key | None = No
     """
     key = jax.random.key(0, impl=KEY_IMPL) if key is None else key
     config = config._replace(learner=learner)
-    block = cache(lambda: _block(config, key))
+    begun = _begun(config)
+    block = cache(lambda: _block(config, begun, key))
     with jax.enable_x64(True):
         conclude(
             "the learner",
-            {"init": lambda: _init(config, key)},
+            {"init": lambda: _init(config, begun, key)},
             {"learn": lambda: _lesson(block())},
             {
                 "learn": lambda: _learn(block()),
                 "predict": lambda: _predict(config, block()),
                 "draws": lambda: _draws(config, block()),
-                "summary": lambda: _summary(config, key),
+                "summary": lambda: _summary(config, begun(key)),
             },
         )
 
 
-def _init(config: TrialConfig, key: Key) -> Iterator[str]:
-    state = _begun(config)(key)
+def _init(config: TrialConfig, begun: Begun, key: Key) -> Iterator[str]:
+    state = begun(key)
     if not isinstance(state, LearnerState):
         yield f"expected a LearnerState, got a {type(state).__name__}"
         return
@@ -90,15 +93,15 @@ def _init(config: TrialConfig, key: Key) -> Iterator[str]:
         yield f"params: expected {shapes(drawn)}, those of the net, got {shapes(state.params)}"
 
 
-def _begun(config: TrialConfig) -> Callable[[Key], LearnerState]:
+def _begun(config: TrialConfig) -> Begun:
     """The learner's `init`, traced anew."""
     return traced_anew(partial(config.learner.init, config))
 
 
-def _block(config: TrialConfig, key: Key) -> Block:
+def _block(config: TrialConfig, begun: Begun, key: Key) -> Block:
     """A block of lanes that differ in their weights, sequences and keys."""
     keys = jax.random.split(key, LANES)
-    state = stacked([*map(_begun(config), keys)])
+    state = stacked([*map(begun, keys)])
 
     batch = config.batch
     drawn = keys if batch is None else jax.vmap(lambda k: jax.random.split(k, batch), 0, -1)(keys)
@@ -186,9 +189,8 @@ def _draws(config: TrialConfig, block: Block) -> Iterator[str]:
         yield "another key teaches the same; draw, or let draws be False"
 
 
-def _summary(config: TrialConfig, key: Key) -> Iterator[str]:
-    state: Any = jax.tree.map(np.asarray, _begun(config)(key))
-    found = config.learner.summary(state)
+def _summary(config: TrialConfig, state: Any) -> Iterator[str]:
+    found = config.learner.summary(jax.tree.map(np.asarray, state))
     if not isinstance(found, dict):
         yield f"expected a dict, got a {type(found).__name__}; write {{}} for nothing"
         return

@@ -112,8 +112,8 @@ def _length(net: Net, key: Key, steps: int) -> Iterator[str]:
     params, inputs, length = _given(net, key, steps)
     x, length, apply = lane(inputs, 1), length[1], traced_anew(net.apply)
     outputs = apply(params, x, length, None)
+    behind = np.arange(steps)[:, None] >= steps - 1
     for padding in (7.0, jnp.nan):
-        behind = np.arange(steps)[:, None] >= steps - 1
         other = apply(params, jnp.asarray(np.where(behind, padding, x)), length, None)
         living = _living(outputs, x, length)
         if not same(np.asarray(other)[:living], np.asarray(outputs)[:living], 0):

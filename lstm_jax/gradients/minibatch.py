@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -61,21 +62,22 @@ def predict_batch(net: Cell | Net, params: Params, sequence: Sequence) -> Array:
     if _is_small(params, sequence):
         axis = _batch_axis(sequence)
         return jax.vmap(lambda s: predict(net, params, s), in_axes=axis, out_axes=axis)(sequence)
-    return _lane_by_lane(lambda p, s: predict(net, p, s), params, sequence)
+    return _lane_by_lane(partial(predict, net), params, sequence, None)
 
 
 def _is_small(params: Params, sequence: Sequence) -> bool:
-    weights = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params))
+    weights = sum(leaf.size for leaf in jax.tree.leaves(params))
     return weights <= MOST_SIDE_BY_SIDE * math.prod(sequence.length.shape[1:])
 
 
-def _lane_by_lane(function: Callable[..., Any], *given: Any) -> Any:
-    """A function of parameters, sequences and keys, to which a batch is lanes of one net."""
-    lanes = given[1].length.ndim - 1
-    asked = tuple(one for one in given if one is not None)
-    for _ in range(lanes):
-        function = jax.vmap(function, in_axes=-1, out_axes=-1)
-    return function(*asked)
+def _lane_by_lane(
+    function: Callable[..., Any], params: Params, sequence: Sequence, key: Key | None
+) -> Any:
+    """A function of the three, to which a batch is lanes of one net."""
+    in_axes = (-1, -1, None if key is None else -1)
+    for _ in sequence.length.shape[1:]:
+        function = jax.vmap(function, in_axes=in_axes, out_axes=-1)
+    return function(params, sequence, key)
 
 
 def _batch_axis(sequence: Sequence) -> int:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from lstm_jax.ops import random_words
 from lstm_jax.tasks.sequences import check_int, time_steps
-from lstm_jax.types import Array, Key, Sequence, Task
+from lstm_jax.types import Key, Sequence, Task
 
 
 def measured_spikes(shortest: int = 10, choices: int = 2, spikes: int = 5) -> Task:
@@ -44,10 +44,8 @@ def measured_spikes(shortest: int = 10, choices: int = 2, spikes: int = 5) -> Ta
         here = time_steps(steps)[:, None] == at[None]
         place = longer.astype(float) / (choices - 1)
         target = jnp.sum(jnp.where(here[:, 1:], place[None], 0), axis=1)[:, None]
-        spike = jnp.any(here, axis=1)
-        return Sequence(
-            spike.astype(float)[:, None], target, target, jnp.any(here[:, 1:], axis=1), at[-1] + 1
-        )
+        spike, asked = jnp.any(here, axis=1), jnp.any(here[:, 1:], axis=1)
+        return Sequence(spike.astype(float)[:, None], target, target, asked, at[-1] + 1)
 
     return Task(sample, inputs=1, outputs=1, steps=steps)
 
@@ -75,17 +73,14 @@ def generated_spikes(shortest: int = 10, choices: int = 2, spikes: int = 5) -> T
     shortest, choices, spikes = _checked(shortest, choices, spikes)
     steps = spikes * (shortest + choices - 1)
 
-    def sequence(longer: Array) -> Sequence:
+    def sample(key: Key) -> Sequence:
+        longer = random_words.uniform_int(random_words.random_words(key, 1)[0], choices)
         t, interval = time_steps(steps), shortest + longer
         length = spikes * interval
         spike = ((t + 1) % interval == 0) & (t < length)
         told = jnp.broadcast_to(longer.astype(float) / (choices - 1), (steps, 1))
         target = spike.astype(float)[:, None]
         return Sequence(told, target, target, t < length, length)
-
-    def sample(key: Key) -> Sequence:
-        word = random_words.random_words(key, 1)[0]
-        return sequence(random_words.uniform_int(word, choices))
 
     return Task(sample, inputs=1, outputs=1, steps=steps)
 

@@ -31,13 +31,12 @@ def test_the_share_of_a_test_set_that_is_right(tmp_path):
         TrialSource(tmp_path), "signs", net, (signs(64, 0), signs(50, 1)),
         trials=2, epochs=20, batch=8, rate=0.05,
     )  # fmt: skip
-    assert len(found.shares) == 2 and min(found.shares) > 0.9
-    assert found.weights == 3 * (1 + 3 + 1) + 2 * (3 + 1)
-    assert len(found.curve) == len(found.curve_at) > 0
-    numbers = found.numbers()
-    low, value, high = (numbers["mean"][key] for key in ("low", "value", "high"))
-    assert low <= value <= high and value == pytest.approx(np.mean(found.shares))
-    assert percent(numbers) == f"{100 * value:.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
+    assert len(found["shares"]) == 2 and min(found["shares"]) > 0.9
+    assert found["weights"] == 3 * (1 + 3 + 1) + 2 * (3 + 1)
+    assert len(found["curve"]) == len(found["curve_at"]) > 0
+    low, value, high = (found["mean"][key] for key in ("low", "value", "high"))
+    assert low <= value <= high and value == pytest.approx(np.mean(found["shares"]))
+    assert percent(found) == f"{100 * value:.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
 
 
 @pytest.mark.parametrize(

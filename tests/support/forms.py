@@ -17,6 +17,7 @@ from tests.reference import memory_block as twin
 from tests.reference.catalogue import SMALL, random_problem
 from tests.reference.topology import Topology
 from tests.support.bridge import gap, net_of, to_flat, to_params, to_sequence
+from tests.support.slow import quick
 
 STEPS = 8  # what every problem is padded to, so that one program serves all lengths
 TRUNCATED = {
@@ -28,6 +29,8 @@ FULL = {"bptt": bptt, "rtrl": rtrl}
 RULES = {**TRUNCATED, **FULL}
 FEW = ("1997", "bottom-up as in 2a", "everything")  # these turn nearly every switch
 TWO = ("1997", "everything")
+# each a way through the code that no other takes; the rest are slow where a test costs much
+FIVE = ("no gates at all", "bottom-up as in 2a", "forget gates", "cells feed back", "everything")
 
 
 class Problem(NamedTuple):
@@ -108,7 +111,11 @@ def assert_agree(learned: dict[str, LossAndGrads], given: Problem, tolerance: fl
         assert gap(to_flat(given.topology, found.grads), gradient) < tolerance, rule
 
 
-def every(names=SMALL) -> dict:
-    """Arguments of `pytest.mark.parametrize` for topologies of the catalogue."""
+def every(names=SMALL, quickly=SMALL) -> dict:
+    """Arguments of `pytest.mark.parametrize` for topologies of the catalogue.
+
+    Those that are not among `quickly` are slow.
+    """
     names = list(names)
-    return {"argnames": "topology", "argvalues": [SMALL[n] for n in names], "ids": names}
+    argvalues = quick((SMALL[n] for n in names), [SMALL[n] for n in quickly])
+    return {"argnames": "topology", "argvalues": argvalues, "ids": names}

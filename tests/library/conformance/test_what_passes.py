@@ -14,6 +14,7 @@ from lstm_jax.ops.linear import is_symbol
 from lstm_jax.types import GradientRule
 from tests.library.contracts import family, learners, nets, noise, toys
 from tests.library.contracts.approximations import eprop, snap
+from tests.support.slow import slow
 
 GATED = lj.Topology(inputs=2, blocks=(2, 1), forget_gates=True, hidden=1)
 CELLS = {
@@ -66,11 +67,14 @@ CELLS |= {"symbols alone": only_symbols, "reals alone": only_reals}
 # those of the tests whose like the library has now, and its tests check
 OWN = {"LSTM", "GRU", "peephole", "stack", "leaky", "bidirectional", "multidimensional", "grid"}
 OWN |= {"dropout", "feed-forward", "attention", "encoder-decoder"}
+# those that take the paths of others
+ALIKE = {"memory block", "memory block, not all of them there", "Elman, without bias"}
+ALIKE |= {"eprop", "snap", "steps only", "multiplication", "modern_multiplication", "epochs"}
+ALIKE |= {"random_distractors, end", "in batches", "annealing in batches", "noise"}
 
 
 def those(names):
-    marked = [pytest.param(n, marks=pytest.mark.slow) if n in OWN else n for n in names]
-    return pytest.mark.parametrize("name", marked)
+    return pytest.mark.parametrize("name", slow(names, OWN | ALIKE))
 
 
 @those(CELLS)
@@ -113,7 +117,7 @@ RULES = {
 }
 
 
-@pytest.mark.parametrize("name", RULES)
+@those(RULES)
 def test_rules(name):
     rule, cell, against = RULES[name]
     lj.check_rule(rule, cell=cell, against=against)
@@ -159,7 +163,7 @@ LATER = {"continual_reber", "copying", "counting_language", "from_sequences", "u
 LATER |= {"generated_spikes", "measured_spikes"}
 
 
-@pytest.mark.parametrize("name", TASKS)
+@those(TASKS)
 def test_tasks(name):
     lj.check_task(TASKS[name]())
 
@@ -198,6 +202,6 @@ LEARNERS = {
 }
 
 
-@pytest.mark.parametrize("name", LEARNERS)
+@those(LEARNERS)
 def test_learners(name):
     lj.check_learner(LEARNERS[name].learner, LEARNERS[name])

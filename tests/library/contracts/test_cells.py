@@ -13,6 +13,7 @@ from lstm_jax.losses import squared_error
 from lstm_jax.networks.readout import readout
 from lstm_jax.networks.unroll import unroll
 from lstm_jax.ops.activations import identity
+from tests.support.slow import quick
 
 from .family import gru, leaky, lstm, peephole, stack
 from .problems import by_loop, gap, grads_by, three
@@ -78,9 +79,7 @@ def test_they_compute_what_torch_computes(make, plain):
 
 
 # the library has the other two, and its own are tried so
-@pytest.mark.parametrize(
-    "make", [lstm, *(pytest.param(make, marks=pytest.mark.slow) for make in (gru, peephole))]
-)
+@pytest.mark.parametrize("make", quick((lstm, gru, peephole), [lstm]))
 def test_every_rule_takes_them(make):
     cell = with_output(make(2, 3))
     params, sequence = cell.init(KEY), three(cell)
@@ -129,7 +128,7 @@ NOT_DIAGONAL = {
 }
 
 
-@pytest.mark.parametrize("name", ["leaky", pytest.param("a stack", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", quick(("leaky", "a stack"), ["leaky"]))
 def test_a_carousel_that_is_not_diagonal(name):
     cell = NOT_DIAGONAL[name]()
     params, sequence = cell.init(KEY), three(cell)

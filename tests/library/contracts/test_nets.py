@@ -19,6 +19,7 @@ from lstm_jax.training.judging import within
 from lstm_jax.training.records import CAPPED, SOLVED
 from lstm_jax.training.stopping import Criterion, recent
 from lstm_jax.types import SequenceLoss
+from tests.support.slow import slow
 
 from . import nets, toys
 from .family import lstm
@@ -54,9 +55,7 @@ CELL = memory_block(Topology(1, (1,)))
 OWN = {"bidirectional", "multidimensional", "grid", "attention", "encoder-decoder"}
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=pytest.mark.slow) if n in OWN else n for n in CASES]
-)
+@pytest.mark.parametrize("name", slow(CASES, OWN))
 def test_it_learns_in_lanes(name):
     net, task, loss = CASES[name]
     judge = toys.decoded if loss is toys.ctc else within(0.5)

@@ -16,6 +16,7 @@ from lstm_jax.training.judging import within
 from lstm_jax.training.records import TESTING
 from lstm_jax.training.stopping import Criterion, recent
 from lstm_jax.types import GradientRule
+from tests.support.slow import slow
 
 from . import nets, toys
 from .noise import uoro, uoro_parts, weight_noise
@@ -42,7 +43,7 @@ NOISY = {
 }
 
 
-@pytest.mark.parametrize("name", NOISY)
+@pytest.mark.parametrize("name", slow(NOISY, ["uoro"]))
 def test_a_trial_is_the_same_alone_and_beside_others(name, x64):
     build = lambda settings: NOISY[name]  # noqa: E731
     lanes = run_with(build, 8, KEYS[:3]).params

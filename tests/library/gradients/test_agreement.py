@@ -9,6 +9,7 @@ from tests.reference.data import NAMES, load
 from tests.support.bridge import assert_close, gap, net_of, to_flat, to_params, to_sequence
 from tests.support.forms import (
     FEW,
+    FIVE,
     FULL,
     RULES,
     SMALL,
@@ -27,7 +28,7 @@ COMPARED = (SMALL["1997"], SMALL["everything"])  # the full gradient in single p
 FILES_IN_SINGLE = ("exp3a-truncated", "exp4-truncated", "exp4-full", "exp4-forget-truncated")
 
 
-@pytest.mark.parametrize(**every())
+@pytest.mark.parametrize(**every(quickly=(*FIVE, "1997")))
 def test_gradients_are_the_twins(topology, tolerance):
     double = tolerance < 1e-5
     learn = learner(topology) if double or topology in COMPARED else learner(topology, JUST_CUT)
@@ -54,7 +55,7 @@ def learned_in_double(given: Problem, rule: str) -> np.ndarray:
         return to_flat(given.topology, learner(given.topology)(*given.ask())[rule].grads)
 
 
-@pytest.mark.parametrize(**every())
+@pytest.mark.parametrize(**every(quickly=(*FIVE, "1997")))
 def test_the_cut_matters_exactly_where_there_is_recurrence(topology, x64):
     given = problem(topology, 3, 8)
     learned = learner(topology)(*given.ask())

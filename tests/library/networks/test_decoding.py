@@ -15,6 +15,7 @@ from lstm_jax.networks.encoder_decoder import encoder_decoder
 from tests.library.networks.test_attention import parameters, sequences, words_of, writer
 from tests.reference import attention as twin
 from tests.support.bridge import numbers, side_by_side
+from tests.support.slow import slow
 
 BEGIN, END, STEPS = 0, 1, 4
 ASK = {"begin": BEGIN, "end": END, "steps": STEPS}
@@ -92,7 +93,7 @@ def test_its_probability_is_what_teaching_it_the_string_gives(width, x64):
     assert float(found.log_probability) == pytest.approx(total, abs=1e-12)
 
 
-@pytest.mark.parametrize("width", [None, 3])
+@pytest.mark.parametrize("width", slow((None, 3), [3]))
 def test_compiled_is_eager_and_a_given_state_matters(width):
     """Two steps: what is eager is slow."""
     params, encoded = jax.tree.map(np.float32, given(1))

@@ -16,6 +16,7 @@ from lstm_jax.networks.sequential import sequential
 from lstm_jax.ops.activations import identity
 from tests.reference import grids
 from tests.support.bridge import KEY, numbers
+from tests.support.slow import slow
 
 NETS = {
     "one direction": (multidimensional((2, 2), 1, 2, directions=((1, 1),)), 4),
@@ -31,9 +32,7 @@ NETS = {
 RELATED = {"one direction", "grid, tied, without memory"}  # to others that are tried at once
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=pytest.mark.slow) if n in RELATED else n for n in NETS]
-)
+@pytest.mark.parametrize("name", slow(NETS, RELATED))
 def test_it_keeps_its_contract(name):
     net, steps = NETS[name]
     check_net(net, steps=steps)

@@ -17,6 +17,7 @@ from lstm_jax.networks.unroll import unroll
 from lstm_jax.networks.unroll_derivative import takes_weights_out
 from lstm_jax.types import StepByNet
 from tests.support.bridge import numbers, side_by_side
+from tests.support.slow import slow
 
 CELLS = {
     "LSTM": lstm(3, 2),
@@ -95,9 +96,7 @@ def test_what_lies_behind_the_end_is_nothing(x64):
     assert np.all(np.where(behind, spoilt[1], 0) == 0)
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=pytest.mark.slow) if n in RELATED else n for n in CELLS]
-)
+@pytest.mark.parametrize("name", slow(CELLS, RELATED))
 def test_forwards_twice_and_both(name, x64):
     """`jvp`, and the Hessian along a direction both ways round."""
     cell = CELLS[name]

@@ -15,6 +15,7 @@ import jax
 import pytest
 
 from tests.library.trials.tiny import EVERY, NUMBER, compiled_once, kept, pace, run, texts
+from tests.support.slow import slow
 
 ROOT = Path(__file__).parents[3]
 
@@ -198,7 +199,7 @@ def test_a_signal_makes_a_checkpoint_and_has_its_way(number, reference, tmp_path
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("after_s", [0.3, 2.0])
+@pytest.mark.parametrize("after_s", slow((0.3, 2.0), [2.0]))
 def test_a_signal_while_it_compiles_has_its_way(number, after_s, reference, tmp_path):
     folder = tmp_path / "run"
     with process(folder, 1, "--slow", "--tell", programs=tmp_path / "none") as child:

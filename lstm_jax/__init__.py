@@ -12,7 +12,7 @@ from lstm_jax.cells.lstm import lstm, lstm_gates
 from lstm_jax.cells.memory_block import Initialization, gates, memory_block
 from lstm_jax.cells.peephole import peephole_lstm
 from lstm_jax.cells.rnn import rnn
-from lstm_jax.cells.simple import elman, fully_recurrent, jordan
+from lstm_jax.cells.simple import elman, fully_recurrent, jordan, partially_recurrent
 from lstm_jax.cells.topology import Topology
 from lstm_jax.conformance import check_cell, check_learner, check_net, check_rule, check_task
 from lstm_jax.methods.cascade_correlation import cascade_correlation, cascade_net
@@ -122,6 +122,7 @@ __all__ = [
     "multidimensional",
     "net_of",
     "net_of_layers",
+    "partially_recurrent",
     "peephole_lstm",
     "random_guessing",
     "readout",

@@ -1,8 +1,9 @@
 """Conventional recurrent nets, which the memory cell is compared with.
 
-  elman            a hidden layer that receives its own last activations (Elman 1990)
-  jordan           a whole net that receives its own last outputs (Jordan 1986)
-  fully_recurrent  a whole net of units all connected to one another (Williams and Zipser 1989)
+  elman                a hidden layer that receives its own last activations (Elman 1990)
+  jordan               a whole net that receives its own last outputs (Jordan 1986)
+  fully_recurrent      a whole net of units all connected to one another (Williams and Zipser 1989)
+  partially_recurrent  the same, of units that hear only those one says
 
 (Understanding LSTM, Section 5.1.) None has a carousel, so that under the 1997 cut no error
 flows back in time: the truncated gradient of these nets is one-step training, which is
@@ -10,10 +11,12 @@ Elman's own procedure, the context being one more input. `bptt` and `rtrl` follo
 error through time.
 """
 
+from collections.abc import Sequence as SequenceOf
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from lstm_jax.ops.activations import Activation, logistic
 from lstm_jax.ops.initializers import Number, Numbers, given_or, uniform
@@ -188,6 +191,65 @@ def fully_recurrent(
         constant_error=True,
     )
     return Cell(init, _zeros(units), step, inputs, outputs, net_inputs=net_inputs, read=read)
+
+
+def partially_recurrent(
+    inputs: int,
+    units: int,
+    outputs: int,
+    connections: SequenceOf[SequenceOf[bool]],
+    *,
+    activation: Activation = logistic,
+    bias: bool = True,
+    init_scale: Number = 0.1,
+    initial_bias: Numbers = None,
+) -> Cell:
+    """A net of units each of which hears the inputs and some of the units; the first are outputs.
+
+    y_u(t) = f(sum_i w_ui x_i(t) + sum_v c_uv w_uv y_v(t-1) + bias_u), y(0) = 0, where c_uv says
+    whether there is a connection (Understanding LSTM, Section 5.1). With self-feedback alone
+    (its Figure 7) `connections` is the identity; with all of them the net is `fully_recurrent`.
+    Elman's and Jordan's nets are partially recurrent, too, in layers: `elman` under `readout`,
+    and `jordan`.
+
+    Args:
+      inputs: number of input units, or of symbols.
+      units: number of all units that are no inputs, output units included.
+      outputs: how many of them are outputs.
+      connections: `units` rows of `units` booleans (or 0 and 1); row u says whom unit u hears.
+        Weights that are not there are 0 and stay so: nothing depends on them.
+      activation, bias, init_scale, initial_bias: as in `fully_recurrent`.
+
+    Raises:
+      ValueError: connections of another shape, or neither 0 nor 1; as `fully_recurrent`.
+
+    Example: three units in a chain, each hearing itself and the one before.
+      >>> chain = ((1, 0, 0), (1, 1, 0), (0, 1, 1))
+      >>> net = partially_recurrent(inputs=2, units=3, outputs=1, connections=chain)
+      >>> (net.init(jax.random.key(0)).from_context != 0).astype(int).tolist()
+      [[1, 0, 0], [1, 1, 0], [0, 1, 1]]
+    """
+    whole = fully_recurrent(
+        inputs, units, outputs, activation=activation, bias=bias, init_scale=init_scale,
+        initial_bias=initial_bias,
+    )  # fmt: skip
+    hears = np.asarray(connections)
+    if hears.shape != (units, units):
+        raise ValueError(
+            f"connections: expected {units} rows of {units}, a row a unit, got shape {hears.shape}"
+        )
+    if not np.isin(hears, (0, 1)).all():
+        raise ValueError(f"connections: expected booleans or 0 and 1, got values of {hears.dtype}")
+
+    def there(params: RecurrentParams) -> RecurrentParams:
+        mask = along_lanes(jnp.asarray(hears, bool), params.from_context)
+        return params._replace(from_context=jnp.where(mask, params.from_context, 0))
+
+    return whole._replace(
+        init=lambda key: there(whole.init(key)),
+        step=lambda params, state, x: whole.step(there(params), state, x),
+        net_inputs=None,  # whose rows all read the same sources
+    )
 
 
 def jordan(

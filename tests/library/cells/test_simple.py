@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lstm_jax.cells.simple import elman, fully_recurrent, jordan
+from lstm_jax.cells.simple import elman, fully_recurrent, jordan, partially_recurrent
 from lstm_jax.conformance import check_cell
-from lstm_jax.gradients import bptt, by_definition, forward_traces, parallel_scan
+from lstm_jax.gradients import bptt, by_definition, forward_traces, parallel_scan, rtrl
 from lstm_jax.losses import squared_error
 from lstm_jax.networks.readout import readout
 from lstm_jax.networks.unroll import unroll
@@ -211,3 +211,57 @@ def test_a_context_that_reads_itself_fades(x64):
 def test_a_context_that_grows_is_refused():
     with pytest.raises(ValueError, match=r"context_decay: expected a number in \[0, 1\), got 1"):
         jordan(INPUTS, HIDDEN, OUTPUTS, context_decay=1)
+
+
+# ---------------------------------------------------------------- some of the connections
+
+CHAIN = np.eye(HIDDEN, dtype=bool) | np.eye(HIDDEN, k=1, dtype=bool)
+
+
+def recurrent_part(table: np.ndarray) -> np.ndarray:
+    return table[:, INPUTS : INPUTS + HIDDEN]
+
+
+@pytest.mark.parametrize("rule", [bptt, rtrl], ids=lambda rule: rule.name)
+def test_a_partially_recurrent_net_is_the_twin_without_some_weights(rule, x64):
+    (table,) = tables("fully recurrent", True)
+    net = partially_recurrent(INPUTS, HIDDEN, OUTPUTS, CHAIN)
+    thin = table.copy()
+    recurrent_part(thin)[~CHAIN] = 0
+    random = np.random.default_rng(3)
+    inputs, targets = random.normal(size=(STEPS, INPUTS)), random.uniform(size=(STEPS, OUTPUTS))
+    mask = np.ones(STEPS, bool)
+    learn = jax.jit(rule(net, squared_error))
+    # weights of connections that are not there may be anything
+    found = learn(to_recurrent(table, INPUTS), to_sequence(inputs, targets, mask))
+    expected = twin.rtrl(thin, inputs, targets, mask).gradient
+    np.testing.assert_allclose(found.outputs, expect("fully recurrent", (thin,), inputs), 1e-12)
+    assert np.abs(recurrent_part(expected)[~CHAIN]).max() > 1e-6  # control: the full net has some
+    recurrent_part(expected)[~CHAIN] = 0
+    assert gap(np.column_stack(found.grads[:2]), expected[:, :-1]) < 1e-12
+    np.testing.assert_allclose(found.grads.bias, expected[:, -1], rtol=1e-10)
+
+
+def test_with_all_connections_it_is_fully_recurrent():
+    one, other = (
+        make(INPUTS, HIDDEN, OUTPUTS, *more).init(KEY)
+        for make, *more in ((fully_recurrent,), (partially_recurrent, np.ones((HIDDEN, HIDDEN))))
+    )
+    jax.tree.map(np.testing.assert_array_equal, one, other)
+
+
+def test_a_partially_recurrent_net_keeps_the_contract():
+    check_cell(partially_recurrent(2, 3, 1, np.tri(3)))
+
+
+@pytest.mark.parametrize(
+    ("connections", "says"),
+    [
+        (np.ones((2, 3)), r"expected 3 rows of 3, a row a unit, got shape \(2, 3\)"),
+        (((1, 0), (0, 1)), r"expected 3 rows of 3, a row a unit, got shape \(2, 2\)"),
+        (0.5 * np.ones((3, 3)), "expected booleans or 0 and 1, got values of float64"),
+    ],
+)
+def test_connections_that_do_not_fit_are_refused(connections, says):
+    with pytest.raises(ValueError, match=f"connections: {says}"):
+        partially_recurrent(2, 3, 1, connections)

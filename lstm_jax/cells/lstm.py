@@ -54,6 +54,7 @@ def lstm(
     bias: bool = True,
     init_scale: Number | None = None,
     forget_bias: Numbers = None,
+    chrono_steps: Number | None = None,
 ) -> Cell[TorchParams, LSTMState]:
     """An LSTM layer in torch's conventions, as a cell.
 
@@ -66,13 +67,16 @@ def lstm(
         1 / sqrt(hidden), which is torch's. May be traced.
       forget_bias: initial bias of the forget gates, a number or one a cell (1 is what
         Jozefowicz et al. 2015 recommend); None to draw it like the others, as torch does.
+      chrono_steps: T of the chrono initialisation (Tallec and Ollivier 2018), for what has to be
+        kept for up to T steps: the forget gates' biases are log(u), u uniform in [1, T - 1],
+        and those of the input gates the negative of that. None without. May be traced.
 
     Returns:
       A cell with params `TorchParams` and state `LSTMState`; its outputs are h.
 
     Raises:
-      ValueError: a size below 1; a projection that is none; a bias for forget gates that have
-        none; by `init`, biases of another number.
+      ValueError: a size below 1; a projection that is none; biases for gates that have none,
+        or two kinds of them; by `init`, biases of another number.
 
     Example:
       >>> cell = lstm(inputs=3, hidden=4)
@@ -87,14 +91,27 @@ def lstm(
         raise ValueError(f"proj_size: expected less than hidden={hidden}, got {proj_size}")
     if forget_bias is not None and not bias:
         raise ValueError("forget_bias: expected None of cells without biases; write bias=True")
+    if chrono_steps is not None and (forget_bias is not None or not bias):
+        raise ValueError(
+            "chrono_steps: expected None beside a forget_bias, and of cells without biases"
+        )
+    if isinstance(chrono_steps, int | float) and not chrono_steps >= 2:
+        raise ValueError(f"chrono_steps: expected at least 2, got {chrono_steps}")
     outputs = proj_size or hidden
 
     def init(key: Key) -> TorchParams:
+        key, for_gates = (key, key) if chrono_steps is None else jax.random.split(key)
         biases = 2 if bias else 0
         params = draw_params(
             key, GATES, inputs, hidden, outputs=proj_size, biases=biases, init_scale=init_scale
         )
-        return params if forget_bias is None else _with_forget_bias(params, hidden, forget_bias)
+        if chrono_steps is not None:
+            kept = jnp.log(1 + (chrono_steps - 2) * jax.random.uniform(for_gates, (hidden,)))
+            return _with_bias(_with_bias(params, "input", -kept), "forget", kept)
+        if forget_bias is None:
+            return params
+        drawn = jnp.zeros(hidden)
+        return _with_bias(params, "forget", given_or(drawn, forget_bias, "forget_bias"))
 
     def initial_state(lanes: tuple[int, ...] = (), dtype=None) -> LSTMState:
         return LSTMState(zeros(hidden, lanes, dtype), zeros(outputs, lanes, dtype))
@@ -147,11 +164,12 @@ def _gates(net: Array, state: LSTMState) -> LSTMGates:
     return LSTMGates(i, f, o, g, f * state.c + i * g)
 
 
-def _with_forget_bias(params: TorchParams, hidden: int, forget_bias: Numbers) -> TorchParams:
-    """The forget gates' bias as given: beside the inputs, and 0 beside the hidden units."""
+def _with_bias(params: TorchParams, gate: str, given: Array) -> TorchParams:
+    """A gate's bias as given: beside the inputs, and 0 beside the hidden units."""
     assert params.bias_ih is not None and params.bias_hh is not None  # lstm saw to it
-    rows = slice(hidden, 2 * hidden)
-    given = given_or(params.bias_ih[rows], forget_bias, "forget_bias")
+    hidden = len(given)
+    rows = {"input": slice(hidden), "forget": slice(hidden, 2 * hidden)}[gate]
     return params._replace(
-        bias_ih=params.bias_ih.at[rows].set(given), bias_hh=params.bias_hh.at[rows].set(0)
+        bias_ih=params.bias_ih.at[rows].set(given.astype(params.bias_ih.dtype)),
+        bias_hh=params.bias_hh.at[rows].set(0),
     )

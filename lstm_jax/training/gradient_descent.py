@@ -6,7 +6,7 @@ what it does in a plain loop.
 """
 
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -51,6 +51,8 @@ class DescentMemory(NamedTuple):
     rule: Any
 
 
+Resets = bool | Literal["after_errors"]
+
 _RULE = 2**31 - 1  # the stream of a learner's key that its rule draws from; nets split theirs
 
 
@@ -61,7 +63,7 @@ def gradient_descent(
     *,
     every_step: bool = False,
     sparse: bool = False,
-    resets: bool = True,
+    resets: Resets = True,
 ) -> "GradientDescent":
     """A learner that changes weights by a gradient rule and an optimizer.
 
@@ -78,8 +80,9 @@ def gradient_descent(
         grow with the number of symbols. It pays where that is several times the number
         of steps, and needs an optimizer without state whose update is linear in the
         gradient and looks at nothing else: plain SGD.
-      resets: whether the net starts every sequence anew; if not, what a rule that takes
-        steps remembers goes on from one sequence into the next.
+      resets: whether the net starts every sequence anew; if False, what a rule that takes
+        steps remembers goes on from one sequence into the next; if "after_errors", it does
+        until the trial's judge finds a sequence wrong, and the next starts anew.
 
     Raises:
       ValueError: parts that do not go together.
@@ -110,8 +113,12 @@ def gradient_descent(
         )
     if sparse and every_step:
         raise ValueError("sparse learning changes weights once a sequence; leave every_step off")
-    if not (resets or every_step):
-        raise ValueError("a net without resets learns at every step; write every_step=True")
+    if resets not in (True, False, "after_errors"):
+        raise ValueError(f"resets: expected True, False or 'after_errors', got {resets!r}")
+    if resets is not True and not every_step:
+        raise ValueError(
+            f"a net with resets={resets!r} learns at every step; write every_step=True"
+        )
     if not isinstance(optimizer, optax.GradientTransformation):
         raise ValueError(
             f"optimizer: expected an optax transformation, optax.sgd(0.1) say, got "
@@ -132,7 +139,7 @@ class GradientDescent(NamedTuple):
     optimizer: optax.GradientTransformation
     every_step: bool
     sparse: bool
-    resets: bool
+    resets: Resets
 
     @property
     def draws(self) -> bool:
@@ -164,7 +171,7 @@ class GradientDescent(NamedTuple):
         if self.sparse:
             self._expect_linear(params, opt_state)
         memory = None
-        if not self.resets:
+        if self.resets is not True:
             for_rule = jax.random.fold_in(key, _RULE) if self.rule.draws else None
             memory = self._online(config).init(params, (), for_rule)
         return LearnerState(params, DescentMemory(opt_state, memory))
@@ -241,13 +248,13 @@ class GradientDescent(NamedTuple):
                 outputs = tree_where(due, output[None], outputs)
             else:
                 outputs = lax.dynamic_update_index_in_dim(outputs, output, t, 0)
-            if not self.resets:  # else nobody asks what comes after the end
+            if self.resets is not True:  # else nobody asks what comes after the end
                 after = tree_where(alive & active, after, memory)
             params = optax.apply_updates(params, updates)
             return (params, DescentMemory(opt_state, after)), errors + loss, outputs
 
         params, memory = state
-        if self.resets:
+        if self.resets is True:
             memory = memory._replace(rule=rule.init(params, last.shape, key))
         times = jnp.arange(len(sequence.inputs), dtype=jnp.int32)
         targets, masks = (
@@ -264,8 +271,12 @@ class GradientDescent(NamedTuple):
             (times, sequence.inputs, targets, masks),
             sequence.length,
         )
-        if self.resets:
+        if self.resets is True:
             memory = memory._replace(rule=None)
+        elif self.resets == "after_errors":
+            wrong = lanes.together.judge(outputs, sequence).wrong & active
+            anew = rule.init(after, last.shape, key)
+            memory = memory._replace(rule=tree_where(wrong, anew, memory.rule))
         return Lesson(outputs, no_derivative(errors)), LearnerState(after, memory)
 
     def _expect_update(self, params: Params, opt_state: Any) -> None:

@@ -101,6 +101,21 @@ def test_the_bias_of_forget_gates_is_the_sum_of_two():
     np.testing.assert_array_equal(params.weight_ih, drawn.weight_ih)
 
 
+def test_chrono_biases_are_those_of_tallec_and_ollivier():
+    """Spread like log(u), u uniform from 1 to T - 1; what is let in is what is lost."""
+    steps, hidden = 100.0, 400
+    cells = lstm(2, hidden, chrono_steps=steps), lstm(2, hidden)
+    params, drawn = numbers(jax.jit(lambda: [cell.init(KEY) for cell in cells])())
+    biases = (params.bias_ih + params.bias_hh).reshape(4, hidden)
+    np.testing.assert_array_equal(biases[0], -biases[1])
+    u = np.exp(biases[1])
+    assert 1 <= u.min() < 2 and 97 < u.max() <= steps - 1 + 1e-3
+    assert abs(u.mean() - steps / 2) < 5
+    for rest in (biases[2:], params.weight_ih, params.weight_hh):
+        assert np.abs(rest).max() <= 2 * hidden**-0.5
+    assert np.abs((drawn.bias_ih + drawn.bias_hh)[hidden : 2 * hidden]).max() < 0.2  # control
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -108,6 +123,9 @@ def test_the_bias_of_forget_gates_is_the_sum_of_two():
         (lambda: gru(2, 0), "hidden: expected at least 1, got 0"),
         (lambda: lstm(2, 2, proj_size=2), "proj_size: expected less than hidden=2, got 2"),
         (lambda: lstm(2, 2, bias=False, forget_bias=1.0), "forget_bias: expected None"),
+        (lambda: lstm(2, 2, bias=False, chrono_steps=9), "chrono_steps: expected None"),
+        (lambda: lstm(2, 2, forget_bias=1.0, chrono_steps=9), "chrono_steps: expected None"),
+        (lambda: lstm(2, 2, chrono_steps=1), "chrono_steps: expected at least 2, got 1"),
         (lambda: lstm(2, 2, forget_bias=(1.0,)).init(KEY), "forget_bias: expected a number or 2"),
         (lambda: gru(2, 2, variant="2015"), "variant: expected one of"),  # pyright: ignore
         (lambda: rnn(2, 2, nonlinearity="sin"), "nonlinearity: expected one"),  # pyright: ignore

@@ -1,6 +1,6 @@
 """One sequence of learning: once a sequence, at every step, and with a memory that goes on."""
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import jax
@@ -16,7 +16,7 @@ from lstm_jax.losses import squared_error
 from lstm_jax.networks.readout import readout
 from lstm_jax.tasks import fixed_distractors, random_distractors
 from lstm_jax.training.config import LaneConfigs, LearnerState, TrialConfig
-from lstm_jax.training.gradient_descent import DescentMemory, gradient_descent
+from lstm_jax.training.gradient_descent import DescentMemory, Resets, gradient_descent
 from lstm_jax.training.judging import within
 from lstm_jax.training.stopping import streak
 from lstm_jax.types import LossAndGrads, Sequence, Task
@@ -47,7 +47,7 @@ def sequences(task: Task, number: int = 3) -> list[Sequence]:
 
 
 @lru_cache
-def learning(every_step: bool, resets: bool = True, end_only: bool = False):
+def learning(every_step: bool, resets: Resets = True, end_only: bool = False):
     task = random_distractors(P, end_only=True) if end_only else fixed_distractors(P)
     made = configured(task, every_step=every_step, resets=resets)
 
@@ -70,15 +70,19 @@ def after(every_step: bool, given: list[Sequence], active: Any = True, **how) ->
     return state
 
 
-def by_hand(given: list[Sequence], resets: bool = True) -> tuple[list[LossAndGrads], Any]:
-    """The same in plain Python, one call of the rule a step, no padding."""
-    made, _ = learning(True, resets)
+def by_hand(given: list[Sequence], resets: bool | int = True) -> tuple[list[LossAndGrads], Any]:
+    """The same in plain Python, one call of the rule a step, no padding.
+
+    A number says which of the sequences alone begins anew.
+    """
+    made, _ = learning(True)
     rule = forward_traces.online(made.net, squared_error)
     update = jax.jit(rule.update)
     params, (opt_state, _) = begun(made)
     memory, seen = rule.init(params), []
-    for sequence in given:
-        memory = rule.init(params) if resets else memory
+    for i, sequence in enumerate(given):
+        anew = resets if isinstance(resets, bool) else i == resets
+        memory = rule.init(params) if anew else memory
         for t in range(int(sequence.length)):
             x, target, mask = sequence.inputs[t], sequence.targets[t], sequence.mask[t]
             memory, learned = update(params, memory, x, target, mask)
@@ -107,6 +111,26 @@ def test_at_every_step_is_a_loop_by_hand(resets, x64):
     _, params = by_hand(given, resets)
     assert distance(after(True, given, resets=resets).params, params) < 1e-12
     assert distance(after(True, given, resets=not resets).params, params) > 1e-6  # control
+
+
+def test_it_may_start_anew_after_errors_alone(x64):
+    """The judge decides, sequence by sequence: the third begins anew after the second."""
+    given = sequences(fixed_distractors(P))
+    for tolerances, resets in (((0, 0, 0), True), ((9, 9, 9), False), ((9, 0, 9), 2)):
+        _, expected = by_hand(given, resets)
+        assert distance(judged(given, tolerances), expected) < 1e-12
+        assert distance(judged(given, (0, 9, 9)), expected) > 1e-6  # control
+
+
+def judged(given: list[Sequence], tolerances: tuple[float, ...]) -> Any:
+    """The weights after sequences each of which is judged by a tolerance of its own."""
+    made, _ = learning(True, "after_errors")
+    state = begun(made)
+    for sequence, tolerance in zip(given, tolerances, strict=True):
+        own = made._replace(judge=within(tolerance))
+        lanes = LaneConfigs(lambda _, own=own: own, None, 0)
+        state = jax.jit(partial(made.learner.learn, lanes))(state, sequence, True, None)[1]
+    return state.params
 
 
 def test_losses_and_outputs_are_those_of_the_steps(x64):
@@ -172,6 +196,11 @@ BAD = {
     "no optimizer": (lambda: gradient_descent(bptt, squared_error, 0.1), "got a float"),
     "sparse at every step": (lambda: configured(sparse=True, every_step=True), "every_step off"),
     "without resets": (lambda: configured(resets=False), "write every_step=True"),
+    "some resets": (lambda: configured(resets="after_errors"), "write every_step=True"),
+    "resets of another kind": (
+        lambda: configured(every_step=True, resets="never"),
+        "resets: expected True, False or 'after_errors', got 'never'",
+    ),
     "sparse with state": (lambda: begun(configured(sparse=True)), "optimizer without state"),
     "a batch at every step": (
         lambda: begun(configured(every_step=True)._replace(batch=2)),

@@ -84,6 +84,22 @@ def layers_table(found: dict[str, Any]) -> Table:
     return grid
 
 
+def speakers_table(found: dict[str, Any]) -> Table:
+    """The result of `speaker_speed.bench` likewise."""
+    grid = Table.grid()
+    grid.add_row("Speaker recognition: all trials of a library, from the start of its process")
+    made = _table("library", "trials", "seconds", "recognised, mean %")
+    for name, one in found["libraries"].items():
+        if isinstance(one, str):
+            made.add_row(name, one)
+        else:
+            mean = 100 * sum(one["shares"]) / one["trials"]
+            made.add_row(name, str(one["trials"]), f"{one['seconds']:,.1f}", f"{mean:.1f}")
+    grid.add_row(made)
+    grid.add_row(_on(found["machine"]))
+    return grid
+
+
 def _block_cells(timed: dict[str, Any]) -> list[str]:
     if "refused" in timed:
         return ["out of memory", "", ""]

@@ -31,6 +31,7 @@ def bench(
     rivals: bool = False,
     accelerator: bool = False,
     layers: bool = False,
+    speakers: bool = False,
     json: bool = False,
 ) -> int:
     """Time the trials of row 4-100, or the methods that it is compared with.
@@ -44,16 +45,28 @@ def bench(
       accelerator: time, instead, one block of so many lanes under every rule on the device
         that JAX takes, and what memory it needs; for 1000 lanes and more.
       layers: time, instead, LSTM and GRU layers beside those of flax, equinox and torch.
+      speakers: train and test, instead, our 32 trials of speaker recognition at once and 8 of
+        torch's one after the other; needs `make data`.
       json: as JSON.
     """
     check_numbers(seconds=seconds, lanes=lanes)
-    if rivals + peers + accelerator + layers > 1:
+    if rivals + peers + accelerator + layers + speakers > 1:
         raise UserError(
-            "--peers, --rivals, --accelerator and --layers are separate; give one of them"
+            "--peers, --rivals, --accelerator, --layers and --speakers are separate; give one of "
+            "them"
         )
     from experiments.benchmarks import accelerator as accelerators
-    from experiments.benchmarks import layer_speed, rival_speed, speed_tables, trial_speed
+    from experiments.benchmarks import (
+        layer_speed,
+        rival_speed,
+        speaker_speed,
+        speed_tables,
+        trial_speed,
+    )
 
+    if speakers:
+        recognised = speaker_speed.bench()
+        return tell(json, lambda: recognised, lambda: [speed_tables.speakers_table(recognised)])
     if layers:
         beside = layer_speed.bench(seconds)
         return tell(json, lambda: beside, lambda: [speed_tables.layers_table(beside)])

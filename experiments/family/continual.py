@@ -21,7 +21,7 @@ from lstm_jax.networks.readout import readout
 from lstm_jax.networks.unroll import record
 from lstm_jax.tasks import continual_reber, embedded_reber
 from lstm_jax.training.config import TrialConfig
-from lstm_jax.training.gradient_descent import gradient_descent
+from lstm_jax.training.gradient_descent import Resets, gradient_descent
 from lstm_jax.training.judging import most_active
 from lstm_jax.training.stopping import Criterion, recent
 from lstm_jax.training.trial import make_trial
@@ -35,11 +35,15 @@ BLOCKS = (2, 2, 2, 2)
 # Gers et al. 2000: gates begin shut by degrees, forget gates open
 GATES = (-0.5, -1.0, -1.5, -2.0)
 
-NETS = {
+# with forget gates or not, and when the net begins anew
+NETS: dict[str, tuple[bool, Resets]] = {
     "1997, strings apart": (False, True),
+    "1997, new stream at errors": (False, "after_errors"),
     "1997, stream": (False, False),
+    "forget gates, new stream at errors": (True, "after_errors"),
     "forget gates, stream": (True, False),
 }
+STREAMS = "1997, stream", "forget gates, stream"  # of which states are watched
 
 
 def _net(forget_gates: bool) -> Cell:
@@ -53,17 +57,17 @@ def _net(forget_gates: bool) -> Cell:
     return readout(memory_block(topology, initial), 7, init_scale=0.2)
 
 
-def config(forget_gates: bool, apart: bool):
+def config(forget_gates: bool, resets: Resets):
     """From a rate to the configuration of a trial."""
     net = _net(forget_gates)
 
     def of_rate(rate: Any) -> TrialConfig:
         learner = gradient_descent(
-            forward_traces, squared_error, optax.sgd(rate), every_step=True, resets=apart
+            forward_traces, squared_error, optax.sgd(rate), every_step=True, resets=resets
         )
         return TrialConfig(
             net=net,
-            task=embedded_reber() if apart else continual_reber(),
+            task=embedded_reber() if resets is True else continual_reber(),
             learner=learner,
             judge=most_active,
             stop=recent(RIGHT, Criterion(wrong_below=1)),
@@ -79,18 +83,22 @@ def continual_embedded_reber(source: TrialSource) -> Finding:
 
     Four blocks of two cells, the truncated gradient on-line, 20 trials at each of two rates
     (the better one is shown); success is 1,000 strings in a row, some 12,000 symbols, without a
-    wrong prediction. Departure: the paper ends a training stream at the first error and then
-    begins a new one with a net reset; here a trial is a single stream. It holds if the
-    intervals of the success rates with and without forget gates lie apart, and states grow
-    without bound only without them: tenfold or more from the tenth to the last of 300 strings.
+    wrong prediction. The paper ends a training stream at the first error and then begins a new
+    one with a net reset; here the string of the error is gone through to its end before that
+    (new stream at errors), or the stream is never cut. It holds if, both ways, the intervals of
+    the success rates with and without forget gates lie apart, and on a stream that is never cut
+    states grow without bound only without them: tenfold or more from the tenth to the last of
+    300 strings.
     """
     found = {name: _trials(source, name, *how) for name, how in NETS.items()}
-    states = {name: _states(source, name, found[name]) for name in list(NETS)[1:]}
-    without, with_gates = (found[name]["success"] for name in states)
+    states = {name: _states(source, name, found[name]) for name in STREAMS}
     grown = {name: one["growth"] for name, one in states.items()}
-    holds = without["high"] < with_gates["low"] and (
-        grown["1997, stream"] >= 10 > grown["forget gates, stream"]
-    )
+    holds = grown["1997, stream"] >= 10 > grown["forget gates, stream"]
+    for way in ("stream", "new stream at errors"):
+        without, with_gates = (
+            found[f"{net}, {way}"]["success"] for net in ("1997", "forget gates")
+        )
+        holds = holds and without["high"] < with_gates["low"]
     words = "; ".join(f"{name}: {_short(one)}" for name, one in found.items())
     words += "; largest state grows by a factor of " + ", ".join(
         f"{value:.3g} ({name})" for name, value in grown.items()
@@ -98,9 +106,9 @@ def continual_embedded_reber(source: TrialSource) -> Finding:
     return Finding(holds, words, {"trials": found, "states": states}, _figure(found, states))
 
 
-def _trials(source: TrialSource, name: str, forget_gates: bool, apart: bool) -> dict[str, Any]:
+def _trials(source: TrialSource, name: str, forget_gates: bool, resets: Resets) -> dict[str, Any]:
     rates = np.repeat(np.asarray(RATES, np.float32), TRIALS)
-    trial = make_trial(config(forget_gates, apart))
+    trial = make_trial(config(forget_gates, resets))
     records = source.trials(_folder(name), trial, len(rates), settings=rates)
     each = []
     for i, rate in enumerate(RATES):

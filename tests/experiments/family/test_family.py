@@ -8,9 +8,8 @@ import pytest
 from experiments.cli import COMMANDS
 from experiments.common.errors import UserError
 from experiments.common.files import HERE
-from experiments.family import continual, ladder, unsegmented
+from experiments.family import continual, ladder, rungs, unsegmented
 from experiments.family.collection import FAMILY
-from experiments.paper import select
 from experiments.studies.trial_source import TrialSource
 from lstm_jax.ctc import ctc
 from lstm_jax.tasks import unsegmented as task
@@ -29,8 +28,7 @@ def closed_figures():
 @pytest.mark.parametrize("says", [rung.says for rung in RUNGS])
 def test_every_rung_is_a_trial_of_its_row(says):
     rung = next(rung for rung in RUNGS if rung.says == says)
-    row = select.find_row("6a")
-    trial = make_trial(ladder.config(select.find_reading(row, "literal").read(row), rung))
+    trial = make_trial(rungs.config(rungs.of_row("6a", "literal"), rung))
     state = jax.eval_shape(trial.init, jax.random.key(0), jnp.float32(0.1))
     assert sum(leaf.size for leaf in jax.tree.leaves(state.learner.params)) > 0
 
@@ -63,7 +61,7 @@ def test_the_ladder_is_judged_by_its_rule(tmp_path, failing, holds):
     found = ladder.ladder(Told(tmp_path, lambda name: not any(f in name for f in failing)))
     assert found.holds is holds
     one = found.numbers["6a"]["1997"]
-    assert one["trials"] == ladder.TRIALS and set(one["rates"]) == {str(r) for r in ladder.SGD}
+    assert one["trials"] == rungs.TRIALS and set(one["rates"]) == {str(r) for r in rungs.SGD}
 
 
 def test_a_string_is_wrong_where_its_labels_are():
@@ -81,11 +79,11 @@ def test_a_string_is_wrong_where_its_labels_are():
 
 def test_continual_nets_differ_in_what_they_are_named_by():
     nets = [continual.config(*how)(0.1) for how in continual.NETS.values()]
-    assert [c.learner.resets for c in nets] == [True, False, False]
+    assert [c.learner.resets for c in nets] == [True, *2 * ("after_errors", False)]
     sizes = [
         sum(leaf.size for leaf in jax.tree.leaves(c.net.init(jax.random.key(0)))) for c in nets
     ]
-    assert sizes[0] == sizes[1] < sizes[2]
+    assert sizes[0] == sizes[1] == sizes[2] < sizes[3] == sizes[4]
 
 
 def test_the_command_names_what_there_is(tmp_path, capsys):

@@ -18,10 +18,12 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax import lax
+from jax.core import Tracer
 
-from lstm_jax.ops.fit import living_input, living_steps, living_targets
+from lstm_jax.ops.fit import check_length, living_input, living_steps, living_targets
 from lstm_jax.types import Array, Sequence, SequenceLoss
 
 BLANK = 0
@@ -53,15 +55,35 @@ def ctc_error(logits: Array, labels: Array, length: Array, label_length: Array) 
       label_length: `(*lanes)` labels.
 
     Raises:
-      ValueError: shapes that do not fit.
+      ValueError: shapes or kinds that do not fit; values that can be seen to lie out of range.
     """
     if labels.shape[1:] != logits.shape[2:] or jnp.shape(length) != logits.shape[2:]:
         raise ValueError(
             f"expected logits (time, classes, *lanes), labels (label_time, *lanes) and lengths "
             f"(*lanes), got {logits.shape}, {labels.shape} and {jnp.shape(length)}"
         )
+    _check_logits(logits, length)
+    if not jnp.issubdtype(jnp.result_type(labels), jnp.integer):
+        raise ValueError(f"labels: expected integers, got {jnp.result_type(labels)}")
+    most, lanes = len(labels), jnp.shape(length)
+    check_length("label_length", label_length, lanes, most, "the places for labels")
+    if not any(isinstance(one, Tracer) for one in (labels, label_length)):
+        said = np.arange(most).reshape(most, *[1] * len(lanes)) < np.asarray(label_length)
+        wrong = np.asarray(labels)[said & ~((labels > BLANK) & (labels < logits.shape[1]))]
+        if wrong.size:
+            raise ValueError(
+                f"labels: expected values from 1 to {logits.shape[1] - 1}, all classes but the "
+                f"blank, got {wrong[0]}"
+            )
     given = logits, labels, jnp.asarray(length), jnp.asarray(label_length)
     return _over_lanes(_error, logits.ndim - 2, *given)
+
+
+def _check_logits(logits: Array, length: Array) -> None:
+    """ValueError for logits that are no reals, and lengths that do not fit."""
+    if not jnp.issubdtype(jnp.result_type(logits), jnp.floating):
+        raise ValueError(f"logits: expected reals, got {jnp.result_type(logits)}")
+    check_length("length", length, jnp.shape(logits)[2:], len(logits), "the number of steps")
 
 
 def _error(logits: Array, labels: Array, length: Array, label_length: Array) -> Array:
@@ -118,7 +140,11 @@ def best_path(logits: Array, length: Array) -> Labelling:
     Args:
       logits: `(time, classes, *lanes)`.
       length: `(*lanes)` living steps.
+
+    Raises:
+      ValueError: logits or lengths that do not fit.
     """
+    _check_logits(logits, length)
 
     def of_lane(logits: Array, length: Array) -> Labelling:
         path = living_input(jnp.argmax(logits, axis=1), living_steps(len(logits), length))
@@ -159,10 +185,11 @@ def prefix_beam(logits: Array, length: Array, width: int) -> tuple[Labelling, Ar
       The labelling, and `(*lanes)` the log-probability found for it: at most its true one.
 
     Raises:
-      ValueError: a width below 1.
+      ValueError: a width below 1; logits or lengths that do not fit.
     """
     if width < 1:
         raise ValueError(f"width: expected at least 1, got {width}")
+    _check_logits(logits, length)
 
     def of_lane(logits: Array, length: Array) -> tuple[Labelling, Array]:
         steps = len(logits)
@@ -244,11 +271,17 @@ def edit_distance(found: Labelling, wanted: Labelling) -> Array:
     Returns:
       `(*lanes)` int32.
 
+    Raises:
+      ValueError: lengths that can be seen to lie out of range.
+
     Example:
       >>> wanted = Labelling(jnp.array([1, 2, 3]), jnp.array(3))
       >>> int(edit_distance(Labelling(jnp.array([2, 2, 0]), jnp.array(2)), wanted))
       2
     """
+    for name, one in {"found.length": found, "wanted.length": wanted}.items():
+        lanes, most = jnp.shape(one.labels)[1:], len(one.labels)
+        check_length(name, one.length, lanes, most, "the places for labels")
     return _over_lanes(_distance, found.length.ndim, *found, *wanted)
 
 

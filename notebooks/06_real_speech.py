@@ -60,21 +60,77 @@ for ax, speaker in zip(axes, (0, 1, 2), strict=True):
 # out while it learns, and the rate of Adam goes down to nothing.
 
 # %%
-TRIALS, BATCH, EPOCHS = 8, 30, 20
-model = net()
+TRIALS, BATCH, EPOCHS = 8, 30, 15
 number = EPOCHS * training.length.shape[-1]
 rate = optax.cosine_decay_schedule(0.01, number // BATCH)
-trial = lj.make_trial(
-    lambda settings: lj.TrialConfig(
-        net=model,
-        task=tasks.from_sequences(training, test),
-        learner=lj.gradient_descent(
-            gradients.bptt, losses.softmax_cross_entropy, optax.adam(rate)
-        ),
-        judge=judging.most_active,
-        stop=stopping.recent(1, stopping.Criterion(wrong_below=0)),  # never: epochs are counted
-        max_sequences=number,
-        test_sequences=0,
-        batch=BATCH,
-    )
+model = net()
+config = lj.TrialConfig(
+    net=model,
+    task=tasks.from_sequences(training, inputs=model.inputs),
+    learner=lj.gradient_descent(gradients.bptt, losses.softmax_cross_entropy, optax.adam(rate)),
+    judge=judging.most_active,
+    stop=stopping.recent(number, stopping.Criterion(wrong_below=1)),  # never: epochs are counted
+    max_sequences=number,
+    test_sequences=0,
+    batch=BATCH,
 )
+trial = lj.make_trial(lambda settings: config)
+learnt = {}
+records = lj.run_trials(
+    trial,
+    jax.random.key(0),
+    TRIALS,
+    lanes=TRIALS,
+    on_finished=lambda done: learnt.update({done.record["trial"]: done.params}),
+)
+
+# %%
+figure, ax = plt.subplots(figsize=(5, 3), layout="constrained")
+for record in records:
+    curve = [error for error in record["curve"] if error is not None]
+    ax.semilogy(record["curve_at"][: len(curve)], curve, color="C0", alpha=0.5)
+ax.set(xlabel="training utterances", ylabel="mean error of an output")
+
+# %% [markdown]
+# ## Who is right
+#
+# The judge says of every test utterance whether the unit of its speaker is the most active one.
+
+
+# %%
+@jax.jit
+def right(params):
+    outputs = model.apply(params, test.inputs, test.length)[test.length - 1, :, np.arange(370)]
+    return outputs.argmax(axis=1) == test.targets[0].argmax(axis=0)
+
+
+shares = [float(right(learnt[n]).mean()) for n in range(TRIALS)]
+print("recognised:", ", ".join(f"{100 * share:.1f} %" for share in shares))
+assert np.mean(shares) > 0.9
+
+# %% [markdown]
+# ## The study
+#
+# With 32 seeds, 40 epochs and the interval of the mean; the bar is what a bidirectional LSTM of
+# 64 units in torch reached.
+
+# %%
+kept = FAMILY.read(HERE)["speaker_recognition"]
+print(kept["words"])
+assert kept["holds"] and kept["numbers"]["mean"]["value"] >= BAR
+assert len(kept["numbers"]["shares"]) == 32 and model.outputs == SPEAKERS
+
+# %% [markdown]
+# ## Exercises
+#
+# 1. Turn every utterance round in time. What must change in the net to give the same numbers?
+# 2. Take the mean over the utterance away: the last step alone is to tell. Who suffers more, the
+#    part that reads forwards or the one that reads backwards?
+# 3. Which speaker is taken for which? Draw the table.
+#
+# <details><summary>Answers</summary>
+#
+# 1. The two cells change places, and their halves of the output weights; the mean does not care.
+# 2. The one that reads backwards: at the last step it has seen a single step of the utterance.
+# 3. `np.add.at(table, (true, said), 1)` with `said = outputs.argmax(axis=1)`.
+# </details>

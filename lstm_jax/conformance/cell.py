@@ -155,8 +155,15 @@ def _initial_state(cell: Cell) -> Iterator[str]:
                 return
 
 
+MOST_INPUTS = 64  # that are tried where a cell does not take what it says
+
+
 def _step_shapes(cell: Cell, key: Key) -> Iterator[str]:
     params = disturbed(key, cell.init(key))
+    taken = [n for n in range(MOST_INPUTS) if _takes(cell, params, jnp.zeros(n))]
+    if taken and cell.inputs not in taken:
+        yield f"expected inputs of shape ({cell.inputs},), takes ({taken[0]},); mend step or inputs"
+        return
     for lanes in ((), (LANES,)):
         for own in (False, True)[: 1 + len(lanes)]:
             given = in_lanes(params, LANES) if own else params
@@ -184,6 +191,8 @@ def _step_shapes(cell: Cell, key: Key) -> Iterator[str]:
 def _step(cell: Cell, at: Moments) -> Iterator[str]:
     step, params, states, inputs = at
     alone = [step(params, s, x) for s, x in zip(states, inputs, strict=True)]
+    if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(alone)):
+        yield "gives NaN or infinity for small numbers"
     if not same(traced_anew(cell.step)(params, states[0], inputs[0]), alone[0], 0):
         yield "gives something else when it is asked again; keep nothing outside of the state"
     for own in (False, True):

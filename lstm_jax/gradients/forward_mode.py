@@ -20,6 +20,7 @@ from lstm_jax.ops.fit import (
     check_float_types,
     check_inputs,
     check_key,
+    check_params,
     living_input,
     living_length,
     normalised_step,
@@ -124,6 +125,7 @@ def online(net: Cell, rule: ForwardRule, expect_key: ExpectKey) -> OnlineGradien
 
     def init(params: Params, lanes: tuple[int, ...] = (), key: Key | None = None) -> Memory:
         expect_key(key, lanes)
+        check_params(net, params, lanes)
         own, _ = own_weights(params, lanes)
         return rule.begin(own, initial_state(net, own, lanes), key)
 

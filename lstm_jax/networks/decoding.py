@@ -14,7 +14,7 @@ from lstm_jax.networks.decoder import (
     expect_string,
     stepping,
 )
-from lstm_jax.ops.fit import living_steps
+from lstm_jax.ops.fit import check_length, living_steps
 from lstm_jax.types import Array, State
 
 
@@ -93,6 +93,7 @@ def greedy_steps(
       in front.
     """
     expect_string(writer, begin, end, steps)
+    check_length("length", length, jnp.shape(encoded)[2:], len(encoded), "the number of steps")
     step = stepping(writer, params, encoded, length)
     lanes = jnp.shape(length)
     state = begin_state(writer, params, lanes) if state is None else state
@@ -141,6 +142,7 @@ def beam_search(
       ValueError: a width or steps below 1; a label that there is not.
     """
     expect_string(writer, begin, end, steps)
+    check_length("length", length, jnp.shape(encoded)[2:], len(encoded), "the number of steps")
     if width < 1:
         raise ValueError(f"width: expected at least 1, got {width}")
     lanes = jnp.ndim(length)

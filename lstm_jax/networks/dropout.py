@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 
+from lstm_jax.ops.fit import checked
 from lstm_jax.ops.lanes import over_keys
 from lstm_jax.types import Array, Key, Net
 
@@ -48,4 +49,4 @@ def dropout(units: int, rate: float, *, one_mask: bool = False) -> Net:
 
         return jnp.where(over_keys(kept, key), inputs / (1 - rate), 0)
 
-    return Net(lambda key: (), apply, units, units, draws=rate > 0)
+    return checked(Net(lambda key: (), apply, units, units, draws=rate > 0))

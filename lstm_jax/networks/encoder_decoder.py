@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from lstm_jax.networks.decoder import Decoder, DecoderParams, expect_string, teacher_forcing
 from lstm_jax.networks.decoding import greedy_steps
+from lstm_jax.ops.fit import checked
 from lstm_jax.types import Array, Key, Net, Params, Sequence
 
 
@@ -71,4 +72,4 @@ def encoder_decoder(
         previous = jnp.concatenate([jnp.full_like(labels[:1], begin), labels[:-1]])
         return teacher_forcing(writer, params.decoder, encoded, sequence.length, previous).logits
 
-    return Net(init, apply, encoder.inputs, writer.labels, encoder.draws, taught)
+    return checked(Net(init, apply, encoder.inputs, writer.labels, encoder.draws, taught))

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from lstm_jax.ops.activations import Activation, logistic
+from lstm_jax.ops.fit import checked
 from lstm_jax.ops.initializers import Number, uniform
 from lstm_jax.ops.lanes import along_lanes
 from lstm_jax.ops.linear import linear
@@ -77,7 +78,7 @@ def feed_forward(
     ) -> Array:
         return jax.vmap(lambda x: activations(params, x, activation, last)[-1])(inputs)
 
-    return Net(init, apply, sizes[0], sizes[-1])
+    return checked(Net(init, apply, sizes[0], sizes[-1]))
 
 
 def _draw(key: Key, units: int, inputs: int, init_scale: Number | None, bias: bool) -> LayerWeights:

@@ -16,7 +16,7 @@ from jax import lax
 
 from lstm_jax.cells.grid import GridParams, grid_block, init_grid, project
 from lstm_jax.cells.multidimensional import MultiParams, init_multi, multi_step
-from lstm_jax.ops.fit import living_steps
+from lstm_jax.ops.fit import checked, living_steps
 from lstm_jax.ops.lanes import tree_where
 from lstm_jax.types import Array, Key, Net
 
@@ -173,7 +173,7 @@ def multidimensional(
         y = jnp.concatenate(ys, axis=len(shape))
         return y.reshape(-1, *y.shape[len(shape) :])
 
-    return Net(init, apply, inputs, hidden * len(ways))
+    return checked(Net(init, apply, inputs, hidden * len(ways)))
 
 
 def grid_sweep(
@@ -259,7 +259,7 @@ def grid_lstm(
         y = grid_sweep(params, points, len(shape), alive, tanh_of_product=tanh_of_product)
         return y.reshape(-1, *y.shape[len(shape) :])
 
-    return Net(init, apply, inputs, hidden)
+    return checked(Net(init, apply, inputs, hidden))
 
 
 def _as_grid(shape: tuple[int, ...], xs: Array, length: Array) -> tuple[Array, Array]:

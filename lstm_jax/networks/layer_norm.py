@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 
+from lstm_jax.ops.fit import checked
 from lstm_jax.ops.lanes import along_lanes
 from lstm_jax.types import Array, Key, Net
 
@@ -55,4 +56,4 @@ def layer_norm(units: int, *, epsilon: float = 1e-5) -> Net[LayerNormParams]:
         scale, offset = (along_lanes(p, normal[0])[None] for p in params)
         return scale * normal + offset
 
-    return Net(init, apply, units, units)
+    return checked(Net(init, apply, units, units))

@@ -71,6 +71,9 @@ def run_layers(
       The states of every cell after its own last living step (backwards: after step 0), and
       the outputs of the last layer, `(time, outputs, *lanes)`, zero behind the end.
 
+    Raises:
+      ValueError: parameters, inputs, states or lengths that do not fit.
+
     Example:
       >>> import jax.numpy as jnp
       >>> from lstm_jax.cells.gru import gru
@@ -79,6 +82,12 @@ def run_layers(
       >>> y.shape, bool((states[-1][0].h == y[-1]).all())
       ((5, 4), True)
     """
+    for name, given in {"params": params, "states": states}.items():
+        numbers = [tuple(map(len, what)) for what in (cells, given or cells)]
+        if numbers[0] != numbers[1]:
+            raise ValueError(
+                f"{name}: expected one entry a cell, {numbers[0]} in the layers, got {numbers[1]}"
+            )
     after, y = [], inputs
     for number, (layer, p) in enumerate(zip(cells, params, strict=True)):
         begin = states[number] if states else (None,) * len(layer)

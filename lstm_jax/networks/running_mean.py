@@ -2,7 +2,7 @@
 
 import jax.numpy as jnp
 
-from lstm_jax.ops.fit import living_inputs
+from lstm_jax.ops.fit import checked, living_inputs
 from lstm_jax.ops.lanes import along_lanes
 from lstm_jax.types import Array, Key, Net
 
@@ -33,4 +33,4 @@ def running_mean(units: int) -> Net[tuple[()]]:
         number = jnp.arange(1, len(inputs) + 1, dtype=total.dtype)
         return total / along_lanes(number, total)
 
-    return Net(lambda key: (), apply, units, units)
+    return checked(Net(lambda key: (), apply, units, units))

@@ -5,6 +5,7 @@ from itertools import pairwise
 import jax
 
 from lstm_jax.networks.unroll import as_net
+from lstm_jax.ops.fit import checked
 from lstm_jax.ops.lanes import split_keys
 from lstm_jax.types import Array, Cell, Key, Net, Params
 
@@ -51,4 +52,5 @@ def sequential(*nets: Net | Cell) -> Net:
             y = net.apply(p, y, length, k if net.draws else None)
         return y
 
-    return Net(init, apply, chain[0].inputs, chain[-1].outputs, any(net.draws for net in chain))
+    draws = any(net.draws for net in chain)
+    return checked(Net(init, apply, chain[0].inputs, chain[-1].outputs, draws))

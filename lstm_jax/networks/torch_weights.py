@@ -44,13 +44,19 @@ def from_torch(state_dict: Mapping[str, Any], prefix: str = "") -> LayerParams:
       A tuple of layers, each a tuple of one `TorchParams` a direction.
 
     Raises:
-      ValueError: a name that is none of theirs, or one that is missing.
+      ValueError: no such mapping; a name that is none of theirs, or one that is missing; shapes
+        that do not go together.
 
     Example:
       >>> names = {"weight_ih_l0": np.ones((8, 3)), "weight_hh_l0": np.ones((8, 2))}
       >>> from_torch(names)[0][0].weight_ih.shape
       (8, 3)
     """
+    if not isinstance(state_dict, Mapping):
+        raise ValueError(
+            f"from_torch: expected a mapping from names to arrays, got a "
+            f"{type(state_dict).__name__}; read a file by safetensors.numpy.load_file(path) first"
+        )
     found: dict[tuple[int, bool], dict[str, Array]] = {}
     for name, value in state_dict.items():
         if not name.startswith(prefix):
@@ -70,10 +76,50 @@ def from_torch(state_dict: Mapping[str, Any], prefix: str = "") -> LayerParams:
         for field in ("weight_ih", "weight_hh"):
             if field not in found.get((layer, backwards), {}):
                 raise ValueError(f"from_torch: {prefix}{_name(field, layer, backwards)} is missing")
+    outputs = 0
+    for layer, backwards in places:
+        one = found[layer, backwards]
+        for field, wanted in _wanted(one, directions * outputs).items():
+            if one[field].shape != wanted:
+                raise ValueError(
+                    f"from_torch: {prefix}{_name(field, layer, backwards)}: expected shape "
+                    f"{wanted} beside the others, got {one[field].shape}"
+                )
+            if not jnp.issubdtype(one[field].dtype, jnp.floating):
+                raise ValueError(
+                    f"from_torch: {prefix}{_name(field, layer, backwards)}: expected floats, got "
+                    f"{one[field].dtype}"
+                )
+        if ("bias_ih" in one) != ("bias_hh" in one):
+            raise ValueError(
+                f"from_torch: {prefix}{_name('bias', layer, backwards)}: expected bias_ih and "
+                "bias_hh or neither, got one of them"
+            )
+        if backwards or directions == 1:
+            outputs = one["weight_hh"].shape[1]
     return tuple(
         tuple(TorchParams(**found[layer, bool(d)]) for d in range(directions))
         for layer in range(number)
     )
+
+
+def _wanted(one: Mapping[str, Array], received: int) -> dict[str, tuple[int, ...]]:
+    """The shapes of a layer's arrays, as its recurrent weights and the layer below have it.
+
+    Args:
+      one: its arrays.
+      received: outputs of the layer below; 0 if there is none.
+    """
+    width = one["weight_hh"].shape[-1]
+    hidden = one["weight_hr"].shape[-1] if "weight_hr" in one else width
+    gates = next((n for n in (4, 3, 1) if n * hidden == len(one["weight_hh"])), 1)
+    rows = gates * hidden
+    return {
+        "weight_hh": (rows, width),
+        "weight_ih": (rows, received or one["weight_ih"].shape[-1]),
+        **{name: (rows,) for name in ("bias_ih", "bias_hh") if name in one},
+        **({"weight_hr": (width, hidden)} if "weight_hr" in one else {}),
+    }
 
 
 def to_torch(params: LayerParams, prefix: str = "") -> dict[str, np.ndarray]:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from lstm_jax.networks.unroll_derivative import states_through_time, takes_weights_out
-from lstm_jax.ops.fit import living_inputs, living_steps
+from lstm_jax.ops.fit import check_run, living_inputs, living_steps
 from lstm_jax.ops.lanes import at_step, lanes_of, tree_where
 from lstm_jax.types import Array, Cell, Key, Net, Params, Sequence, State, StepByNet
 
@@ -54,10 +54,12 @@ def unroll(
       inputs are behind the end does not matter, to derivatives neither.
 
     Raises:
-      ValueError: `unroll` or `remat` below 1, or another word.
+      ValueError: parameters, inputs, a state or lengths that do not fit; `unroll` or `remat`
+        below 1, or another word.
     """
     if unroll < 1:
         raise ValueError(f"unroll: expected at least 1 step, got {unroll}")
+    check_run(cell, params, inputs, state, length)
     every = _steps_between(remat, len(inputs))
     if state is None:
         state = initial_state(cell, params, lanes_of(inputs))
@@ -141,7 +143,8 @@ def record(
 ) -> Any:
     """What `probe(params, state_tm1, x)` sees at every step, stacked along time.
 
-    With a length, inputs are 0 and the state stays as it was behind the end.
+    With a length, inputs are 0 and the state stays as it was behind the end. ValueError for
+    what does not fit, as in `unroll`.
 
     Example:
       >>> from functools import partial
@@ -152,6 +155,7 @@ def record(
       >>> record(cell, params, jnp.ones((5, 1)), partial(gates, topology)).input_gate.shape
       (5, 1)
     """
+    check_run(cell, params, inputs, None, length)
     lanes = lanes_of(inputs)
     length = jnp.full(lanes, len(inputs), jnp.int32) if length is None else jnp.asarray(length)
 

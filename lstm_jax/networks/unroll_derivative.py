@@ -28,6 +28,7 @@ from jax import lax
 from jax.custom_derivatives import SymbolicZero
 from jax.interpreters.partial_eval import dce_jaxpr
 
+from lstm_jax.ops.fit import drawn_shapes
 from lstm_jax.ops.lanes import lanes_of, tree_where
 from lstm_jax.ops.linear import is_symbol
 from lstm_jax.types import Array, Cell, Params, State, StepByNet
@@ -40,8 +41,8 @@ def takes_weights_out(cell: Cell, params: Params, inputs: Array) -> bool:
     """
     if not isinstance(cell.step, StepByNet) or not len(inputs):
         return False
-    shared = jax.eval_shape(cell.init, jax.random.key(0))
-    return jax.tree.map(jnp.ndim, params) == jax.tree.map(jnp.ndim, shared)
+    shared = drawn_shapes(cell)
+    return shared is not None and jax.tree.map(jnp.ndim, params) == jax.tree.map(jnp.ndim, shared)
 
 
 def states_through_time(

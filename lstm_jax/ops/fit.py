@@ -4,14 +4,17 @@ What cannot be seen beforehand, numbers inside a compiled program, has one meani
 rule (`types.Sequence`); where it can be seen and is wrong, it is refused in one line.
 """
 
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from lstm_jax.types import Array, Cell, Key, Net, Params, Sequence
+from lstm_jax.types import Array, Cell, Key, Net, Params, Sequence, State
 
 LAYOUT = "time is axis 0, units axis 1, lanes last"
 
@@ -125,7 +128,133 @@ def check_fit(net: Cell | Net, params: Params, sequence: Sequence) -> None:
     if not jnp.issubdtype(jnp.result_type(sequence.mask), jnp.bool_):
         raise ValueError(f"mask: expected bool, got {jnp.result_type(sequence.mask)}")
     _check_lengths(sequence, lanes)
+    check_params(net, params, lanes)
     check_float_types(params=params, inputs=sequence.inputs, targets=sequence.targets)
+
+
+def check_run(cell: Cell, params: Params, inputs: Any, state: State, length: Any) -> None:
+    """ValueError in one line where what a cell is run over, or begins with, does not fit it.
+
+    Args:
+      cell: any cell.
+      params, inputs, state, length: as `networks.unroll.unroll` takes them.
+    """
+    if length is None:
+        shape = jnp.shape(inputs)
+        symbols = jnp.issubdtype(jnp.result_type(inputs), jnp.integer)
+        lanes = shape[1:] if symbols else shape[2:]
+    else:
+        lanes = jnp.shape(length)
+    check_inputs(cell.inputs, inputs, lanes)
+    if length is not None:
+        check_length("length", length, lanes, len(inputs), "the number of steps")
+    check_params(cell, params, lanes)
+    check_float_types(params=params, inputs=inputs, state=state)
+    if state is None:
+        return
+    wanted = jax.eval_shape(lambda: cell.initial_state(lanes))
+    _check_tree(
+        "state", wanted, state, [()], "give a state that an earlier run returned, or None; a "
+        "length goes by its name, length="
+    )  # fmt: skip
+
+
+def checked(net: Net) -> Net:
+    """The net, whose `apply` refuses in one line what does not fit, before anything runs."""
+
+    def apply(params: Params, inputs: Array, length: Array, key: Key | None = None, /) -> Array:
+        lanes = jnp.shape(length)
+        check_inputs(net.inputs, inputs, lanes)
+        check_length("length", length, lanes, len(inputs), "the number of steps")
+        check_params(net, params, lanes)
+        check_float_types(params=params, inputs=inputs)
+        check_key("the net", key if net.draws else None, lanes)
+        return net.apply(params, inputs, length, key)
+
+    return net._replace(apply=apply)
+
+
+_DRAWN: WeakKeyDictionary[Callable[..., Any], Any] = WeakKeyDictionary()
+
+
+def drawn_shapes(net: Cell | Net) -> Any:
+    """Shapes and types of the parameters that a net draws; None if its `init` cannot be traced."""
+    with suppress(KeyError, TypeError):
+        return _DRAWN[net.init]
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    try:
+        shapes = jax.eval_shape(net.init, key)
+    except Exception:  # a net may draw where it likes
+        return None
+    with suppress(TypeError):  # a function that cannot be remembered
+        _DRAWN[net.init] = shapes
+    return shapes
+
+
+def check_params(net: Cell | Net, params: Params, lanes: tuple[int, ...]) -> None:
+    """ValueError in one line unless parameters are such as the net draws, or one such set a lane.
+
+    Nothing is known, and nothing refused, of a net whose `init` cannot be traced.
+
+    Args:
+      net: a cell or a net.
+      params: what is to be its parameters.
+      lanes: of the sequence; every array of the parameters may have them behind its own axes.
+    """
+    wanted = drawn_shapes(net)
+    if wanted is None:
+        return
+    write = "params = net.init(key) makes those of this net"
+    _check_tree("params", wanted, params, [(), lanes], write)
+
+
+def _check_tree(
+    name: str, wanted: Any, tree: Any, behind: list[tuple[int, ...]], write: str
+) -> None:
+    """Every array of a tree has the shape wanted, with one of some shapes behind it."""
+    wanted, found = _by_path(wanted), _by_path(tree)
+    for path, like in wanted.items():
+        leaf: Any = found.get(path)
+        shapes = [] if like is None else [(*like.shape, *more) for more in behind]
+        if path in found and (like is None or leaf is None):
+            fits = leaf is like
+        else:
+            fits = path in found and jnp.shape(leaf) in shapes and _as_real(like, leaf)
+        if fits:
+            continue
+        lanes = "".join(f" or {shape}" for shape in shapes[1:] if shape != shapes[0])
+        expected = "None" if like is None else f"{like.dtype} of shape {shapes[0]}{lanes}"
+        came = f"none of that name, but {_known(found)}"
+        if path in found:
+            came = "None" if leaf is None else f"{jnp.result_type(leaf)} of shape {jnp.shape(leaf)}"
+        raise ValueError(f"{name}{path}: expected {expected}, got {came}; {write}")
+    if more := [path for path in found if path not in wanted]:
+        raise ValueError(f"{name}{more[0]}: expected nothing of that name; {write}")
+
+
+def _as_real(like: Any, leaf: Any) -> bool:
+    real = jnp.issubdtype(like.dtype, jnp.floating)
+    return not real or bool(jnp.issubdtype(jnp.result_type(leaf), jnp.floating))
+
+
+def _by_path(tree: Any) -> dict[str, Any]:
+    leaves, _ = jax.tree_util.tree_flatten_with_path(tree, is_leaf=lambda leaf: leaf is None)
+    return {jax.tree_util.keystr(path): leaf for path, leaf in leaves}
+
+
+def _known(found: dict[str, Any]) -> str:
+    return ", ".join(list(found)[:3]) + ", ..." * (len(found) > 3) or "nothing"
+
+
+def check_length(name: str, length: Any, lanes: tuple[int, ...], most: int, what: str) -> None:
+    """ValueError unless lengths are integers, one a lane, that lie in range as far as one sees."""
+    if jnp.shape(length) != lanes or not jnp.issubdtype(jnp.result_type(length), jnp.integer):
+        raise ValueError(
+            f"{name}: expected integers of shape {lanes}, got {jnp.result_type(length)} of "
+            f"shape {jnp.shape(length)}"
+        )
+    if not isinstance(length, Tracer):
+        _check_range(name, length, 0, most, what)
 
 
 def check_inputs(number: int, inputs: Any, lanes: tuple[int, ...]) -> None:
@@ -179,9 +308,10 @@ def check_key(name: str, key: Key | None, lanes: tuple[int, ...], *, needed: boo
     if not typed or shape != lanes:
         came = f"keys of shape {shape}" if typed else f"{key}"
         write = f"jax.random.split(key, {lanes})" if lanes else "jax.random.key(0)"
+        wanted = "draws and needs a key a sequence: expected" if needed else "expected no key, or"
         raise ValueError(
-            f"{name} draws and needs a key a sequence: expected typed keys of shape {lanes}, the "
-            f"lanes, got {came}; write {write}"
+            f"{name}{' ' if needed else ': '}{wanted} typed keys of shape {lanes}, the lanes, "
+            f"got {came}; write {write}"
         )
 
 
@@ -199,13 +329,7 @@ def _check_lengths(sequence: Sequence, lanes: tuple[int, ...]) -> None:
         most = len(sequence.targets)
         limits["target_length"] = sequence.target_length, most, "the number of targets"
     for name, (length, most, what) in limits.items():
-        if jnp.shape(length) != lanes or not jnp.issubdtype(jnp.result_type(length), jnp.integer):
-            raise ValueError(
-                f"{name}: expected integers of shape {lanes}, got {jnp.result_type(length)} of "
-                f"shape {jnp.shape(length)}"
-            )
-        if not isinstance(length, Tracer):
-            _check_range(name, length, 0, most, what)
+        check_length(name, length, lanes, most, what)
 
 
 def _check_range(name: str, values: Any, least: int, most: int, what: str) -> None:

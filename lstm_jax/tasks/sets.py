@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lstm_jax.ops import random_words
+from lstm_jax.ops.fit import check_inputs, check_length, living_targets
 from lstm_jax.types import Array, Key, Sequence, Task
 
 
@@ -77,7 +78,8 @@ def from_sequences(
       draws from the training sequences.
 
     Raises:
-      ValueError: a single sequence instead of several, or two kinds of them.
+      ValueError: a single sequence instead of several, or two kinds of them; lengths or symbols
+        out of range; no error signal in any of them.
 
     Example:
       >>> x, d = jnp.ones((5, 3, 8)), jnp.zeros((1, 2, 8))
@@ -94,6 +96,7 @@ def from_sequences(
                 f"{jnp.shape(sequences.inputs)} and length of shape {shape}; write for example "
                 "jax.vmap(task.sample, out_axes=-1)(keys)"
             )
+        _check_values(name, sequences, inputs)
     if test is not None and _of_one(test) != _of_one(training):
         raise ValueError(
             "test: expected sequences like those for training, "
@@ -124,6 +127,26 @@ def from_sequences(
         training_set=in_order,
         training_size=number,
     )
+
+
+def _check_values(name: str, sequences: Sequence, inputs: int) -> None:
+    """ValueError for lengths or symbols out of range, and for a set that teaches nothing."""
+    number = jnp.shape(sequences.length)
+    try:
+        check_inputs(inputs, sequences.inputs, number)
+        limits = {"length": (sequences.length, len(sequences.inputs), "the number of steps")}
+        if sequences.target_length is not None:
+            most = len(sequences.targets)
+            limits["target_length"] = (sequences.target_length, most, "the number of targets")
+        for field, (length, most, what) in limits.items():
+            check_length(field, length, number, most, what)
+    except ValueError as error:
+        raise ValueError(f"{name}, {error}") from None
+    if not np.any(np.asarray(sequences.mask) & np.asarray(living_targets(sequences))):
+        raise ValueError(
+            f"{name}: expected an error signal in some sequence, got a mask that is false at every "
+            "target that lives; there would be nothing to learn"
+        )
 
 
 def _rows(sequences: Sequence) -> Sequence:

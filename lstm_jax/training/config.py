@@ -152,8 +152,16 @@ class LaneConfigs(NamedTuple):
 
     @property
     def together(self) -> TrialConfig:
-        """One configuration whose numbers have lanes."""
-        return self.build(self.settings)
+        """One configuration whose numbers have lanes; its net draws what the first lane's does."""
+        config = self.build(self.settings)
+        if not self.lanes:
+            return config
+
+        def init(key: Key) -> Params:  # numbers with lanes would draw weights out of shape
+            first = jax.tree.map(lambda leaf: leaf[(..., *[0] * self.lanes)], self.settings)
+            return self.build(first).net.init(key)
+
+        return config._replace(net=config.net._replace(init=init))
 
     def each(self, function: Callable[..., Any], *args: Any) -> Any:
         """`function(config, *args)` in every lane by itself, as if it were alone.

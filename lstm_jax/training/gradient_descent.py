@@ -193,7 +193,8 @@ class GradientDescent(NamedTuple):
         config, (params, memory), seen = lanes.together, state, sequence
         if self.sparse:
             params, seen = gather_columns(params, sequence)
-            config = config._replace(net=config.net._replace(inputs=len(seen.inputs)))
+            net = config.net._replace(inputs=len(seen.inputs), init=_draws_no_columns)
+            config = config._replace(net=net)
         gradient: Any = self._bound(config)
         if config.batch is not None:
             gradient = over_batch(gradient)
@@ -328,6 +329,11 @@ class GradientDescent(NamedTuple):
                 "sparse learning needs an update that is linear in the gradient, optax.sgd(rate) "
                 "say, got one that is not (clipping, adaptive rates?); leave sparse off"
             ) from error
+
+
+def _draws_no_columns(key: Key) -> Params:
+    """`init` of a net of some columns: they were drawn, and looked at, with all the others."""
+    raise ValueError("init: a net of some columns of another draws nothing; ask the whole net")
 
 
 _ELEMENT_BY_ELEMENT = {"add", "sub", "mul", "div", "neg", "convert_element_type", "copy"}

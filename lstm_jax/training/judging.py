@@ -28,6 +28,8 @@ Judge = Callable[[Array, Sequence], Judgement]
 def within(tolerance: float) -> Judge:
     """Wrong is a sequence of which any output is `tolerance` or more off its goal.
 
+    ValueError unless the tolerance is above 0, as far as one sees.
+
     Example:
       >>> goals = jnp.array([[0.5]])
       >>> mask, length = jnp.array([True]), jnp.array(3)
@@ -35,6 +37,8 @@ def within(tolerance: float) -> Judge:
       >>> bool(within(0.04)(jnp.array([[0.53]]), sequence).wrong)
       False
     """
+    if isinstance(tolerance, int | float) and not tolerance > 0:
+        raise ValueError(f"tolerance: expected a number above 0, got {tolerance}")
 
     def judge(outputs: Array, sequence: Sequence) -> Judgement:
         mask = sequence.mask[:, None]

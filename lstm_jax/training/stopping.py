@@ -5,6 +5,7 @@ lane by lane: `(*lanes)` arrays, no lane knows of another.
 """
 
 from collections.abc import Callable
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -82,7 +83,11 @@ class Window(NamedTuple):
 
 
 def recent(window: int, *criteria: Criterion) -> Stop:
-    """Stop when the criteria hold for the `window` most recent training sequences."""
+    """Stop when the criteria hold for the `window` most recent training sequences.
+
+    ValueError for a window below 1.
+    """
+    _expect_sequences("window", window)
 
     def init() -> Window:
         none, zero = jnp.zeros((), jnp.int32), jnp.zeros(())
@@ -110,6 +115,11 @@ def recent(window: int, *criteria: Criterion) -> Stop:
     return Stop(init, update, criteria)
 
 
+def _expect_sequences(name: str, number: int) -> None:
+    if not isinstance(number, Integral) or number < 1:
+        raise ValueError(f"{name}: expected a whole number of sequences from 1 on, got {number!r}")
+
+
 def _exchange(ring: Array, at: Array, new: Array, active: Array) -> tuple[Array, Array]:
     """The entry of a ring at `at`, lane by lane, and the ring with a new one there."""
     old = jnp.take_along_axis(ring, at[None], axis=0, mode="clip")[0]
@@ -123,7 +133,9 @@ def streak(length: int) -> Stop:
     """Stop when `length` successive sequences were right.
 
     They count as the test, not as training, though weights go on changing during them.
+    ValueError for a length below 1.
     """
+    _expect_sequences("length", length)
 
     def init() -> Array:
         return jnp.zeros((), jnp.int32)

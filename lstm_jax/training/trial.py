@@ -141,7 +141,7 @@ def _check(config: TrialConfig, key: Key) -> None:
     """ValueError in one line for numbers out of range and parts that do not fit."""
     if not isinstance(config, TrialConfig):
         raise ValueError(f"build(settings): expected a TrialConfig, got a {type(config).__name__}")
-    batch, stop = config.batch or 1, config.stop
+    batch, stop = 1 if config.batch is None else config.batch, config.stop
     ranges = {
         "max_sequences": (config.max_sequences, 1, MOST_SEQUENCES),
         "test_sequences": (config.test_sequences, 0, MOST_SEQUENCES),
@@ -173,6 +173,12 @@ def _check(config: TrialConfig, key: Key) -> None:
             "stop: expected a stopping rule with a criterion, got one without; write "
             "recent(500, Criterion(wrong_below=1)) say"
         )
+    for criterion in stop.criteria:
+        for name, value in zip(criterion._fields, criterion, strict=True):
+            if isinstance(value, int | float) and not value > 0:
+                raise ValueError(
+                    f"stop: expected a criterion with {name} above 0, which could hold, got {value}"
+                )
     if stop.epoch not in (0, config.task.training_size):
         raise ValueError(
             f"stop.epoch: expected {config.task.training_size}, task.training_size, got "

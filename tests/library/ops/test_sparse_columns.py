@@ -24,7 +24,7 @@ from tests.support.bridge import lane
 RATE = 0.5
 TASK = random_lag(6, 5, most_extra=4)
 NET = readout(memory_block(Topology(TASK.inputs, (1, 2))), 2)
-FEW = NET._replace(inputs=TASK.steps)  # with a column a step
+FEW = readout(memory_block(Topology(TASK.steps, (1, 2))), 2)  # with a column a step
 RULES = {rule.name: rule for rule in (forward_traces, by_definition, bptt)}
 
 
@@ -126,7 +126,7 @@ def test_a_symbol_without_a_column_has_none_here_either(x64):
 
     def learned(params, sequence):
         columns, renumbered = gather_columns(params, sequence)
-        few = forward_traces(NET, squared_error)(columns, renumbered)
+        few = forward_traces(FEW, squared_error)(columns, renumbered)
         updates = jax.tree.map(lambda g: -RATE * g, few.grads)
         return few.loss, add_columns(params, updates, sequence)
 

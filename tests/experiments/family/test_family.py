@@ -3,12 +3,13 @@
 import jax
 import jax.numpy as jnp
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 
 from experiments.cli import COMMANDS
 from experiments.common.errors import UserError
 from experiments.common.files import HERE
-from experiments.family import continual, ladder, rungs, unsegmented
+from experiments.family import beginnings, continual, early_tasks, ladder, rungs, unsegmented
 from experiments.family.collection import FAMILY
 from experiments.studies.trial_source import TrialSource
 from lstm_jax.ctc import ctc
@@ -16,7 +17,7 @@ from lstm_jax.tasks import unsegmented as task
 from lstm_jax.training.trial import make_trial
 from tests.experiments.synthetic import record
 
-RUNGS = (*ladder.LADDER, *ladder.BESIDE)
+RUNGS = (*ladder.LADDER, *ladder.BESIDE, *beginnings.BEGINNINGS)
 
 
 @pytest.fixture(autouse=True)
@@ -31,6 +32,47 @@ def test_every_rung_is_a_trial_of_its_row(says):
     trial = make_trial(rungs.config(rungs.of_row("6a", "literal"), rung))
     state = jax.eval_shape(trial.init, jax.random.key(0), jnp.float32(0.1))
     assert sum(leaf.size for leaf in jax.tree.leaves(state.learner.params)) > 0
+
+
+@pytest.mark.parametrize("name", early_tasks.PROBLEMS)
+def test_every_net_is_tried_on_every_early_task(name):
+    problem = early_tasks.PROBLEMS[name]()
+    for rung in early_tasks.NETS:
+        trial = make_trial(rungs.config(problem, rung))
+        state = jax.eval_shape(trial.init, jax.random.key(0), jnp.float32(0.1))
+        assert state.curve.error.shape
+    assert problem.trial.max_sequences == early_tasks.CAP
+
+
+def test_ways_to_begin_are_what_they_are_called():
+    net = rungs.of_row("6a", "literal").net
+    begun = {rung.says: rung.cell(net).init(jax.random.key(0)) for rung in beginnings.BEGINNINGS}
+    gates = {says: (p.bias_ih + p.bias_hh).reshape(4, rungs.CELLS)[:2] for says, p in begun.items()}
+    np.testing.assert_array_equal(gates["Keras"], [[0] * 4, [1] * 4])
+    np.testing.assert_array_equal(gates["forget bias 1"][1], [1] * 4)
+    shut = np.repeat(net.input_gate, 2) + begun["forget bias 5, input gates shut"].bias_hh[:4]
+    np.testing.assert_allclose(gates["forget bias 5, input gates shut"], [shut, [5] * 4], rtol=1e-6)
+    let_in, kept = gates["chrono, T = 100"]
+    np.testing.assert_array_equal(-let_in, kept)
+    hidden = begun["Keras"].weight_hh
+    np.testing.assert_allclose(hidden.T @ hidden, np.eye(4), atol=1e-6)
+    assert np.abs(begun["weights of 1997"].weight_hh).max() <= net.weights
+
+
+@pytest.mark.parametrize(
+    ("failing", "holds"),
+    [(("torch", "Keras"), True), (("torch",), False), ((), False), (("chrono",), False)],
+)
+def test_beginnings_are_judged_by_their_rule(tmp_path, failing, holds):
+    source = Told(tmp_path, lambda name: not any(f in name for f in failing))
+    assert beginnings.beginnings(source).holds is holds
+
+
+def test_early_tasks_are_judged_by_their_rule(tmp_path):
+    one_is_best = Told(tmp_path, lambda name: "GRU" in name)
+    nobody_is = Told(tmp_path, lambda name: ("GRU" in name) == ("XOR" in name))
+    assert not early_tasks.early_tasks(one_is_best).holds
+    assert early_tasks.early_tasks(nobody_is).holds
 
 
 class Told(TrialSource):

@@ -69,7 +69,8 @@ def ctc_error(logits: Array, labels: Array, length: Array, label_length: Array) 
     check_length("label_length", label_length, lanes, most, "the places for labels")
     if not any(isinstance(one, Tracer) for one in (labels, label_length)):
         said = np.arange(most).reshape(most, *[1] * len(lanes)) < np.asarray(label_length)
-        wrong = np.asarray(labels)[said & ~((labels > BLANK) & (labels < logits.shape[1]))]
+        seen = np.asarray(labels)
+        wrong = seen[said & ~((seen > BLANK) & (seen < logits.shape[1]))]
         if wrong.size:
             raise ValueError(
                 f"labels: expected values from 1 to {logits.shape[1] - 1}, all classes but the "

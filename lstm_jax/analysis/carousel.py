@@ -19,7 +19,7 @@ from jax.flatten_util import ravel_pytree
 from lstm_jax.cells.memory_block import MemoryBlockParams, gates, memory_block
 from lstm_jax.cells.topology import Topology
 from lstm_jax.gradients import truncated
-from lstm_jax.networks.unroll import initial_state, record, unroll
+from lstm_jax.networks.unroll import initial_state, record, step_by_step, unroll
 from lstm_jax.ops.activations import squash_to
 from lstm_jax.ops.lanes import lanes_of
 from lstm_jax.types import Array, Carousel, Cell, Params, State
@@ -124,7 +124,8 @@ def gradient_by_step(net: Cell, params: Params, inputs: Array) -> Params:
     def last_output(each):
         steps: Any = (each, inputs)
         own = net._replace(step=lambda _, state, at: net.step(at[0], state, at[1]))
-        return unroll(own, None, steps, initial_state(net, params, lanes_of(inputs)))[1][-1]
+        state = initial_state(net, params, lanes_of(inputs))
+        return step_by_step(own, None, 1, state, (steps, None))[1][-1]
 
     each = jax.tree.map(lambda w: jnp.broadcast_to(w, (len(inputs), *w.shape)), params)
     return jax.jacrev(last_output)(each)

@@ -68,7 +68,7 @@ def unroll(
         length = jnp.asarray(length)
         alive, inputs = living_steps(len(inputs), length), living_inputs(inputs, length)
     by_net_inputs = takes_weights_out(cell, params, inputs)
-    run = partial(_run_by_net_inputs if by_net_inputs else _run, cell, params, unroll)
+    run = partial(_run_by_net_inputs if by_net_inputs else step_by_step, cell, params, unroll)
     return _in_chunks(run, state, (inputs, alive), every)
 
 
@@ -86,12 +86,18 @@ def _steps_between(remat: int | str | None, steps: int) -> int | None:
     return remat
 
 
-def _run(
-    cell: Cell, params: Params, unroll: int, state: State, steps: tuple[Array, Array | None]
+def step_by_step(
+    cell: Cell, params: Params, unroll: int, state: State, steps: tuple[Any, Array | None]
 ) -> tuple[State, Array]:
-    """Step by step; where `alive` is false a state stays and outputs are 0."""
+    """The loop of `unroll`, which looks at nothing: a step's input may be any tree of arrays.
 
-    def body(state_tm1: State, step: tuple[Array, Array | None]) -> tuple[State, Array]:
+    Args:
+      cell, params, unroll, state: as in `unroll`.
+      steps: inputs; and `(time, *lanes)` whether they live, where not a state stays and outputs
+        are 0. None for everywhere.
+    """
+
+    def body(state_tm1: State, step: tuple[Any, Array | None]) -> tuple[State, Array]:
         x, alive = step
         state_t, y = cell.step(params, state_tm1, x)
         if alive is None:

@@ -28,7 +28,8 @@ Judge = Callable[[Array, Sequence], Judgement]
 def within(tolerance: float) -> Judge:
     """Wrong is a sequence of which any output is `tolerance` or more off its goal.
 
-    ValueError unless the tolerance is above 0, as far as one sees.
+    With 0 every sequence is wrong. ValueError for a tolerance that can be seen to be below 0 or
+    no number.
 
     Example:
       >>> goals = jnp.array([[0.5]])
@@ -37,8 +38,8 @@ def within(tolerance: float) -> Judge:
       >>> bool(within(0.04)(jnp.array([[0.53]]), sequence).wrong)
       False
     """
-    if isinstance(tolerance, int | float) and not tolerance > 0:
-        raise ValueError(f"tolerance: expected a number above 0, got {tolerance}")
+    if isinstance(tolerance, int | float) and not tolerance >= 0:
+        raise ValueError(f"tolerance: expected a number from 0 on, got {tolerance}")
 
     def judge(outputs: Array, sequence: Sequence) -> Judgement:
         mask = sequence.mask[:, None]

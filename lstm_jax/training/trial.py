@@ -175,10 +175,8 @@ def _check(config: TrialConfig, key: Key) -> None:
         )
     for criterion in stop.criteria:
         for name, value in zip(criterion._fields, criterion, strict=True):
-            if isinstance(value, int | float) and not value > 0:
-                raise ValueError(
-                    f"stop: expected a criterion with {name} above 0, which could hold, got {value}"
-                )
+            if isinstance(value, int | float) and not value >= 0:
+                raise ValueError(f"stop: expected a criterion with {name} from 0 on, got {value}")
     if stop.epoch not in (0, config.task.training_size):
         raise ValueError(
             f"stop.epoch: expected {config.task.training_size}, task.training_size, got "

@@ -50,7 +50,10 @@ def test_ways_to_begin_are_what_they_are_called():
     gates = {says: (p.bias_ih + p.bias_hh).reshape(4, rungs.CELLS)[:2] for says, p in begun.items()}
     np.testing.assert_array_equal(gates["Keras"], [[0] * 4, [1] * 4])
     np.testing.assert_array_equal(gates["forget bias 1"][1], [1] * 4)
-    shut = np.repeat(net.input_gate, 2) + begun["forget bias 5, input gates shut"].bias_hh[:4]
+    shut = (
+        np.repeat(np.float32(net.input_gate), 2)
+        + begun["forget bias 5, input gates shut"].bias_hh[:4]
+    )
     np.testing.assert_allclose(gates["forget bias 5, input gates shut"], [shut, [5] * 4], rtol=1e-6)
     let_in, kept = gates["chrono, T = 100"]
     np.testing.assert_array_equal(-let_in, kept)

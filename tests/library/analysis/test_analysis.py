@@ -537,7 +537,11 @@ def test_the_naive_carousel_runs_in_lanes_and_reads_symbols():
 
 @pytest.mark.parametrize("weight", [0.9, 1.1])
 def test_control_any_other_self_weight_does_not_keep_it(weight):
-    net = fully_recurrent(1)._replace(step=lambda w, state, x: (Net(w * state.net + x), state.net))
+    net = fully_recurrent(1)._replace(
+        init=lambda key: jnp.zeros(()),
+        inputs=1,
+        step=lambda w, state, x: (Net(w * state.net + x), state.net),
+    )
     flow = analysis.uncut_jacobian(net, jnp.array(weight), jnp.ones((50, 1)))
     np.testing.assert_allclose(flow[0, 0], weight**50)
 

@@ -246,9 +246,9 @@ def test_lengths_of_strings_are_looked_at():
     )
 
 
-@pytest.mark.parametrize("tolerance", [0, -1.0, float("nan")])
-def test_a_tolerance_leaves_room(tolerance):
-    refused(lambda: judging.within(tolerance), "tolerance: expected a number above 0")
+@pytest.mark.parametrize("tolerance", [-1.0, float("nan")])
+def test_a_tolerance_is_a_number(tolerance):
+    refused(lambda: judging.within(tolerance), "tolerance: expected a number from 0")
 
 
 @pytest.mark.parametrize("number", [0, -1, 1.5])
@@ -259,7 +259,7 @@ def test_a_stopping_rule_looks_at_sequences(number):
     refused(lambda: stopping.streak(number), "length: expected a whole number")
 
 
-@pytest.mark.parametrize("criterion", [{"wrong_below": 0}, {"error_below": float("nan")}])
+@pytest.mark.parametrize("criterion", [{"wrong_below": -1}, {"error_below": float("nan")}])
 def test_a_criterion_that_cannot_hold_is_refused(criterion):
     config = trial(stop=stopping.recent(9, stopping.Criterion(**criterion)))
     refused(lambda: config.init(KEY), f"stop: expected a criterion with {next(iter(criterion))}")

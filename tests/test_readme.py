@@ -10,6 +10,7 @@ from experiments.reporting import report
 from experiments.running import results
 
 README = Path(__file__).parents[1] / "README.md"
+TABLES = README.parent / "docs" / "tables.md"
 FENCE = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 
@@ -35,11 +36,18 @@ def test_the_readme_runs(tmp_path, monkeypatch):
         execute(text, str(README))
 
 
-def test_the_report_in_the_readme_is_that_of_the_results():
+def test_a_newcomer_can_read_it():
     text = README.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 200
+    linked = re.findall(r"\]\(([\w./-]+)\)", text)
+    assert linked and all((README.parent / path).exists() for path in linked)
+
+
+def test_the_tables_are_those_of_the_results():
+    text = TABLES.read_text(encoding="utf-8")
     listed = report.lines(results.read_all(README.parent / "experiments" / "results"))
     assert report.put_into(text, listed) == text, (
-        "run `python -m experiments report --into README.md`"
+        "run `python -m experiments report --into docs/tables.md`"
     )
     with pytest.raises(AssertionError):
         assert report.put_into(text, listed[1:]) == text

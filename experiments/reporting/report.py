@@ -30,7 +30,7 @@ TITLES = {
     9: "Table 9: 6, temporal order",
     10: "Section 6: tasks that the paper talks about",
 }
-BEGIN = "<!-- python -m experiments report --into README.md -->"
+BEGIN = "<!-- python -m experiments report --into docs/tables.md -->"
 END = "<!-- end of the report -->"
 NOTE = (
     "Solved and after: 95 % intervals in brackets (Wilson; bootstrap over the solved trials). "

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import jax
 import pytest
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -52,7 +53,9 @@ def lost(text: str) -> list[str]:
 def test_the_page_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(sys.modules, "page", ModuleType("page"))  # where its classes say they live
-    execute(page.read_text(encoding="utf-8"), str(page))
+    # as a reader has it: optax counts on promotion
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+        execute(page.read_text(encoding="utf-8"), str(page))
 
 
 @pytest.mark.parametrize("text", TEXTS, ids=lambda text: text.name)

@@ -130,9 +130,14 @@ def _differences(there: dict, here: dict) -> list[str]:
     one, other = dict(_flat(there)), dict(_flat(here))
     names = [name for name in {**other, **one} if one.get(name) != other.get(name)]
     ahead = [name for name in names if not name.startswith("program.")]
+    if names and not ahead:
+        programs = " and ".join(name.removeprefix("program.") for name in names)
+        return [
+            f"the compiled {programs} of its trial: its net, task, learner, judge or stop, or a "
+            "number in one of them, is another now"
+        ]
     return [
-        f"{name}: {_short(one.get(name))} there, {_short(other.get(name))} now"
-        for name in ahead or names
+        f"{name}: {_short(one.get(name))} there, {_short(other.get(name))} now" for name in ahead
     ]
 
 

@@ -57,8 +57,11 @@ def wider(rate):
         ({"settings": RATES[:3] * 2}, r"settings of trial 0: 0\.1\d* there, 0\.2\d* now"),
         ({"settings": RATES[:3].astype(np.float16)}, r"settings\.: 'float32\[\]' there, 'float16"),
         ({"lanes": 4}, "lanes: 16 there, 4 now"),
-        ({"trial": make_trial(other_decision)}, r"program\.advance: '\w+' there"),
-        ({"trial": make_trial(longer)}, r"state\.\.curve\.error: .*12\].*13\]|program\.advance"),
+        (
+            {"trial": make_trial(other_decision)},
+            r"the compiled advance of its trial: its net, task, .* is",
+        ),
+        ({"trial": make_trial(longer)}, r"state\.\.curve\.error: .*12\].*13\]|the compiled init"),
         ({"trial": make_trial(wider), "settings": {"rate": RATES[:3]}}, r"settings\.\['rate'\]"),
     ],
 )

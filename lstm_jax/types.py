@@ -374,8 +374,15 @@ class GradientRule(NamedTuple):
         """The gradient of whole sequences.
 
         Raises:
-          ValueError: the rule has steps only.
+          ValueError: no net or no loss; the rule has steps only.
         """
+        if not isinstance(net, Cell | Net):
+            raise ValueError(f"net: expected a Cell or a Net, got a {type(net).__name__}")
+        if not isinstance(loss, SequenceLoss) and not callable(loss):
+            raise ValueError(
+                f"loss: expected a function (output, target) -> error, losses.squared_error say, "
+                f"got {loss!r}"
+            )
         if self.sequence is None:
             raise ValueError(
                 f"{self.name} has no gradient of a whole sequence; write "

@@ -22,6 +22,7 @@ from lstm_jax.ops.activations import Activation, logistic
 from lstm_jax.ops.initializers import Number, Numbers, given_or, uniform
 from lstm_jax.ops.lanes import along_lanes
 from lstm_jax.ops.linear import add_outer, linear
+from lstm_jax.ops.sizes import expect_whole
 from lstm_jax.types import Array, Cell, InitialState, Key, NetInputs
 
 
@@ -345,6 +346,7 @@ def _with_decay(net: Cell, decay: Number) -> Cell:
 
 
 def _expect_units(**numbers: int) -> None:
+    expect_whole(**numbers)
     if min(numbers.values()) < 1:
         words = " and ".join(f"{name} >= 1" for name in numbers)
         raise ValueError(f"expected {words}, got {', '.join(map(str, numbers.values()))}")

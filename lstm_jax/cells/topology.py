@@ -9,6 +9,8 @@ from typing import Literal
 
 import numpy as np
 
+from lstm_jax.ops.sizes import expect_whole
+
 Kind = Literal["cell", "input_gate", "output_gate", "forget_gate", "hidden"]
 KINDS: tuple[Kind, ...] = ("cell", "input_gate", "output_gate", "forget_gate", "hidden")
 
@@ -51,6 +53,7 @@ class Topology:
     squash_state: tuple[float, float] | None = (-1.0, 1.0)
 
     def __post_init__(self):
+        expect_whole(inputs=self.inputs, hidden=self.hidden)
         if self.inputs < 1 or self.hidden < 0:
             raise ValueError(
                 f"expected inputs >= 1 and hidden >= 0, got {self.inputs} and {self.hidden}"
@@ -59,6 +62,8 @@ class Topology:
             raise ValueError(
                 f"expected blocks as cells per block, (2, 2) say, got blocks={self.blocks!r}"
             )
+        for size in self.blocks:
+            expect_whole(blocks=size)
         if self.recurrence not in ("all", "cells", "none"):
             raise ValueError(
                 f"expected recurrence 'all', 'cells' or 'none', got {self.recurrence!r}"

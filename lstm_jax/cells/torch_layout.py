@@ -16,6 +16,7 @@ from jax import lax
 from lstm_jax.ops.initializers import Number, uniform
 from lstm_jax.ops.lanes import along_lanes
 from lstm_jax.ops.linear import add_outer, linear
+from lstm_jax.ops.sizes import expect_whole
 from lstm_jax.ops.xla import precision_of_products
 from lstm_jax.types import Array, Key, NetInputs
 
@@ -165,7 +166,8 @@ def zeros(shape: int, lanes: tuple[int, ...], dtype) -> Array:
 
 
 def expect_sizes(**sizes: int) -> None:
-    """ValueError for a size below 1."""
+    """ValueError for a size below 1, or none at all."""
+    expect_whole(**sizes)
     for name, size in sizes.items():
         if size < 1:
             raise ValueError(f"{name}: expected at least 1, got {size}")

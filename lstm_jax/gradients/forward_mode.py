@@ -102,13 +102,13 @@ def over_sequence(net: Cell, rule: ForwardRule, expect_key: ExpectKey) -> Gradie
     """
 
     def gradient(params: Params, sequence: Sequence, key: Key | None = None, /) -> LossAndGrads:
+        check_fit(net, params, sequence)
         if sequence.targets_at == "own":
             raise ValueError(
                 "targets_at: expected 'steps' or 'end' of a rule that goes step by step, got "
                 "'own'; use bptt"
             )
         lanes = jnp.shape(sequence.length)
-        check_fit(net, params, sequence)
         sequence = sequence.replace(length=living_length(sequence))
         expect_key(key, lanes)
         own, collect = own_weights(params, lanes)

@@ -18,6 +18,7 @@ from lstm_jax.ops.fit import checked
 from lstm_jax.ops.initializers import Number, uniform
 from lstm_jax.ops.lanes import along_lanes
 from lstm_jax.ops.linear import linear
+from lstm_jax.ops.sizes import expect_whole
 from lstm_jax.types import Array, Key, Net
 
 
@@ -62,6 +63,8 @@ def feed_forward(
       >>> net.apply(net.init(jax.random.key(0)), jnp.ones((5, 2)), jnp.array(5)).shape
       (5, 1)
     """
+    for size in sizes:
+        expect_whole(sizes=size)
     if len(sizes) < 2 or min(sizes) < 1:
         raise ValueError(f"sizes: expected inputs and outputs, each at least 1, got {sizes}")
     last = activation if output_activation is None else output_activation

@@ -18,6 +18,7 @@ from lstm_jax.cells.grid import GridParams, grid_block, init_grid, project
 from lstm_jax.cells.multidimensional import MultiParams, init_multi, multi_step
 from lstm_jax.ops.fit import checked, living_steps
 from lstm_jax.ops.lanes import tree_where
+from lstm_jax.ops.sizes import expect_whole
 from lstm_jax.types import Array, Key, Net
 
 Directions = tuple[tuple[int, ...], ...]
@@ -153,8 +154,8 @@ def multidimensional(
       >>> net.apply(net.init(jax.random.key(0)), jnp.ones((12, 1)), jnp.array(12)).shape
       (12, 8)
     """
-    ways = every_direction(len(shape)) if directions is None else directions
     _expect_grid(shape, inputs=inputs, hidden=hidden)
+    ways = every_direction(len(shape)) if directions is None else directions
     for way in ways:
         if len(way) != len(shape) or not set(way) <= {1, -1}:
             raise ValueError(
@@ -273,6 +274,9 @@ def _as_grid(shape: tuple[int, ...], xs: Array, length: Array) -> tuple[Array, A
 
 
 def _expect_grid(shape: tuple[int, ...], **sizes: int) -> None:
+    if not isinstance(shape, tuple):
+        raise ValueError(f"shape: expected a tuple of sizes, (8, 8) say, got {shape!r}")
+    expect_whole(**sizes)
     if not shape or min(shape) < 1:
         raise ValueError(f"shape: expected sizes of at least 1, got {shape}")
     for name, size in sizes.items():

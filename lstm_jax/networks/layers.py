@@ -9,6 +9,7 @@ from lstm_jax.networks.dropout import dropout as dropout_net
 from lstm_jax.networks.sequential import sequential
 from lstm_jax.networks.unroll import Remat, net_of
 from lstm_jax.networks.unroll import unroll as run_through
+from lstm_jax.ops.sizes import expect_whole
 from lstm_jax.types import Array, Cell, Key, Net, Params, State
 
 Layers = tuple[tuple[Cell, ...], ...]
@@ -35,6 +36,7 @@ def layers(
       >>> [[cell.inputs for cell in layer] for layer in cells]
       [[3, 3], [8, 8]]
     """
+    expect_whole(number=number)
     if number < 1:
         raise ValueError(f"number: expected at least 1 layer, got {number}")
     made = []

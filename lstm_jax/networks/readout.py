@@ -10,6 +10,7 @@ from lstm_jax.ops.activations import Activation, logistic
 from lstm_jax.ops.initializers import Number, Numbers, given_or, uniform
 from lstm_jax.ops.lanes import along_lanes
 from lstm_jax.ops.linear import linear
+from lstm_jax.ops.sizes import expect_whole
 from lstm_jax.types import Array, Cell, Key, Params, State, StepByNet
 
 
@@ -64,6 +65,7 @@ def readout(
       >>> sum(leaf.size for leaf in jax.tree.leaves(net.init(jax.random.key(0))))
       93
     """
+    expect_whole(outputs=outputs)
     if outputs < 1:
         raise ValueError(f"expected outputs >= 1, got {outputs}")
     if initial_bias is not None and not bias:

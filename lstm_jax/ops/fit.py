@@ -110,6 +110,10 @@ def living_steps(steps: int, length: Array) -> Array:
 
 def check_fit(net: Cell | Net, params: Params, sequence: Sequence) -> None:
     """ValueError in one line where a sequence does not fit a net; see `fitted`."""
+    if not isinstance(sequence, Sequence):
+        raise ValueError(f"sequence: expected a Sequence, got a {type(sequence).__name__}")
+    for name in ("inputs", "targets", "goals", "mask", "length"):
+        _expect_array(name, getattr(sequence, name))
     lanes = jnp.shape(sequence.length)
     check_inputs(net.inputs, sequence.inputs, lanes)
     steps = {"steps": len(sequence.inputs), "end": 1}.get(
@@ -139,11 +143,13 @@ def check_run(cell: Cell, params: Params, inputs: Any, state: State, length: Any
       cell: any cell.
       params, inputs, state, length: as `networks.unroll.unroll` takes them.
     """
+    _expect_array("inputs", inputs)
     if length is None:
         shape = jnp.shape(inputs)
         symbols = jnp.issubdtype(jnp.result_type(inputs), jnp.integer)
         lanes = shape[1:] if symbols else shape[2:]
     else:
+        _expect_array("length", length)
         lanes = jnp.shape(length)
     check_inputs(cell.inputs, inputs, lanes)
     if length is not None:
@@ -248,6 +254,7 @@ def _known(found: dict[str, Any]) -> str:
 
 def check_length(name: str, length: Any, lanes: tuple[int, ...], most: int, what: str) -> None:
     """ValueError unless lengths are integers, one a lane, that lie in range as far as one sees."""
+    _expect_array(name, length)
     if jnp.shape(length) != lanes or not jnp.issubdtype(jnp.result_type(length), jnp.integer):
         raise ValueError(
             f"{name}: expected integers of shape {lanes}, got {jnp.result_type(length)} of "
@@ -259,6 +266,7 @@ def check_length(name: str, length: Any, lanes: tuple[int, ...], most: int, what
 
 def check_inputs(number: int, inputs: Any, lanes: tuple[int, ...]) -> None:
     """ValueError if inputs are neither reals nor symbols for so many input units."""
+    _expect_array("inputs", inputs)
     shape, dtype = jnp.shape(inputs), jnp.result_type(inputs)
     symbols = jnp.issubdtype(dtype, jnp.integer)
     if shape[1:] != (lanes if symbols else (number, *lanes)) or not shape:
@@ -275,6 +283,13 @@ def check_inputs(number: int, inputs: Any, lanes: tuple[int, ...]) -> None:
         raise ValueError(f"inputs: expected reals or integer symbols, got {dtype}")
     if symbols and not isinstance(inputs, Tracer):
         _check_range("inputs", inputs, 0, number - 1, f"{number} symbols")
+
+
+def _expect_array(name: str, value: Any) -> None:
+    if value is None or isinstance(value, list | tuple | str | dict):
+        raise ValueError(
+            f"{name}: expected an array, got a {type(value).__name__}; write jnp.asarray(...)"
+        )
 
 
 def check_float_types(**parts: Any) -> None:

@@ -27,7 +27,8 @@ from lstm_jax.training.records import (
     no_curve,
     no_tally,
 )
-from lstm_jax.types import Array, Key, Net, Sequence
+from lstm_jax.training.stopping import Stop
+from lstm_jax.types import Array, Cell, Key, Net, Sequence, Task
 
 __all__ = ["KEY_IMPL", "Trial", "TrialState", "make_trial"]
 
@@ -141,6 +142,15 @@ def _check(config: TrialConfig, key: Key) -> None:
     """ValueError in one line for numbers out of range and parts that do not fit."""
     if not isinstance(config, TrialConfig):
         raise ValueError(f"build(settings): expected a TrialConfig, got a {type(config).__name__}")
+    kinds = {"net": (Cell, Net), "task": Task, "stop": Stop}
+    for name, kind in kinds.items():
+        if not isinstance(part := getattr(config, name), kind):
+            wanted = "Cell or a Net" if name == "net" else kind.__name__
+            raise ValueError(f"{name}: expected a {wanted}, got a {type(part).__name__}")
+    for name, needed in {"judge": "__call__", "learner": "learn"}.items():
+        if not hasattr(part := getattr(config, name), needed):
+            write = "judging.within(0.1)" if name == "judge" else "gradient_descent(...)"
+            raise ValueError(f"{name}: expected one such as {write}, got a {type(part).__name__}")
     batch, stop = 1 if config.batch is None else config.batch, config.stop
     ranges = {
         "max_sequences": (config.max_sequences, 1, MOST_SEQUENCES),

@@ -295,3 +295,47 @@ def test_a_cell_that_gives_no_numbers_is_named():
 def refused_in_lines(cell, says):
     with pytest.raises(ValueError, match=says):
         lj.check_cell(cell)
+
+
+@pytest.mark.parametrize("size", [2.5, "3", None])
+def test_sizes_are_whole_numbers(size):
+    makes = (
+        lambda: lj.lstm(size, 3),
+        lambda: lj.elman(2, size),
+        lambda: lj.Topology(inputs=size, blocks=(1,)),
+        lambda: lj.readout(CELL, size),
+        lambda: lj.layers(lambda inputs: lj.lstm(inputs, 2), 3, size),
+        lambda: lj.feed_forward(3, size),
+        lambda: lj.multidimensional((5,), 3, size),
+    )
+    for make in makes:
+        refused(make, "expected a whole number, got")
+    refused(lambda: lj.multidimensional(3, 3, 2), r"shape: expected a tuple of sizes, .* got 3")
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_rules_are_given_a_net_and_a_loss(rule):
+    refused(lambda: RULES[rule](None, losses.squared_error), "net: expected a Cell or a Net")
+    refused(lambda: RULES[rule](net(3), "mse"), "loss: expected a function .* got 'mse'")
+    gradient = RULES[rule](net(3), losses.squared_error)
+    params, given = net(3).init(KEY), sequence()
+    refused(lambda: gradient(given, params), "sequence: expected a Sequence, got a Readout")
+    for field in ("inputs", "targets", "mask", "length"):
+        wrong = given.replace(**{field: None})
+        refused(lambda wrong=wrong: gradient(params, wrong), f"{field}: expected an array, got a N")
+    as_list = given.replace(inputs=given.inputs.tolist())
+    refused(lambda: gradient(params, as_list), "inputs: expected an array, got a list")
+
+
+@pytest.mark.parametrize(
+    ("part", "says"),
+    [
+        ({"net": None}, "net: expected a Cell or a Net, got a NoneType"),
+        ({"task": None}, "task: expected a Task"),
+        ({"learner": optax.sgd(0.1)}, r"learner: expected one such as gradient_descent"),
+        ({"judge": 0.1}, r"judge: expected one such as judging.within\(0.1\), got a float"),
+        ({"stop": stopping.Criterion()}, "stop: expected a Stop, got a Criterion"),
+    ],
+)
+def test_a_trial_is_made_of_its_parts(part, says):
+    refused(lambda: trial(**part).init(KEY), says)

@@ -19,9 +19,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from experiments.benchmarks.engine import say
-from experiments.benchmarks.other_libraries import MISSING, answer_of
-from experiments.benchmarks.stopwatch import fastest, load, machine, one_core
+from experiments.benchmarks.other_libraries import MISSING, answer_of, of_each
+from experiments.benchmarks.stopwatch import fastest
 
 SIZES = ((256, 32, 128, 128), (128, 64, 512, 512), (1000, 1, 32, 32), (100, 16, 8, 64))
 KINDS = ("lstm", "gru")
@@ -44,15 +43,8 @@ def bench(seconds: float, libraries: tuple[str, ...] = LIBRARIES) -> dict[str, A
       `{"version", "layers"}`, layers by `kind steps x batch x inputs x hidden` with
       milliseconds of `forward` and `training`.
     """
-    found: dict[str, Any] = {"seconds": seconds, "allocator": ALLOCATOR, "libraries": {}}
-    with one_core() as core:
-        found["machine"] = machine(core)
-        for name in libraries:
-            say(name)
-            found["libraries"][name] = _ask(name, seconds)
-    found["machine"]["load_after"] = load()
-    say("")
-    return found
+    found = of_each(libraries, lambda name: _ask(name, seconds))
+    return {"seconds": seconds, "allocator": ALLOCATOR, **found}
 
 
 def _ask(name: str, seconds: float) -> Any:

@@ -14,7 +14,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -25,8 +25,8 @@ import jax.numpy as jnp
 import optax
 from jax import lax
 
-from experiments.benchmarks.engine import ROW, SEED, mean_length
-from experiments.benchmarks.stopwatch import Sample, fastest
+from experiments.benchmarks.engine import ROW, SEED, mean_length, say
+from experiments.benchmarks.stopwatch import Sample, fastest, load, machine, one_core
 from experiments.common.files import HERE
 from lstm_jax.types import Array, Key, Sequence
 
@@ -67,6 +67,19 @@ def ask_peer(name: str, lanes: tuple[int, ...], seconds: float, flags: str) -> A
     return answer_of(
         "other_libraries", name, str(seconds), *map(str, lanes), environment={"XLA_FLAGS": flags}
     )
+
+
+def of_each(names: Iterable[str], ask: Callable[[str], Any]) -> dict[str, Any]:
+    """What `ask` says of every library, one after the other on one core; and the machine."""
+    found: dict[str, Any] = {"libraries": {}}
+    with one_core() as core:
+        found["machine"] = machine(core)
+        for name in names:
+            say(name)
+            found["libraries"][name] = ask(name)
+    found["machine"]["load_after"] = load()
+    say("")
+    return found
 
 
 def answer_of(module: str, *arguments: str, environment: dict[str, str]) -> Any:

@@ -18,9 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.benchmarks.engine import say
-from experiments.benchmarks.other_libraries import MISSING, answer_of
-from experiments.benchmarks.stopwatch import load, machine, one_core
+from experiments.benchmarks.other_libraries import MISSING, answer_of, of_each
 from experiments.family.speakers import CHANNELS, SPEAKERS, speaker_recognition, utterances
 from experiments.studies.trial_source import TrialSource
 
@@ -34,15 +32,7 @@ def bench() -> dict[str, Any]:
       What JSON can hold: `libraries` by name, each a line on why there is nothing or
       `{"trials", "seconds", "shares"}`, the share of test utterances recognised a trial.
     """
-    found: dict[str, Any] = {"libraries": {}}
-    with one_core() as core:
-        found["machine"] = machine(core)
-        for name in MAKE:
-            say(name)
-            found["libraries"][name] = _ask(name)
-    found["machine"]["load_after"] = load()
-    say("")
-    return found
+    return of_each(MAKE, _ask)
 
 
 def _ask(name: str) -> Any:

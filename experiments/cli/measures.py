@@ -56,15 +56,11 @@ def bench(
             "them"
         )
     from experiments.benchmarks import accelerator as accelerators
-    from experiments.benchmarks import (
-        layer_speed,
-        rival_speed,
-        speaker_speed,
-        speed_tables,
-        trial_speed,
-    )
+    from experiments.benchmarks import layer_speed, rival_speed, speed_tables, trial_speed
 
     if speakers:
+        from experiments.benchmarks import speaker_speed  # which draws in a whole study
+
         recognised = speaker_speed.bench()
         return tell(json, lambda: recognised, lambda: [speed_tables.speakers_table(recognised)])
     if layers:

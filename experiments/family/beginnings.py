@@ -6,11 +6,10 @@ import jax
 import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
-import optax
 from matplotlib.figure import Figure
 
 from experiments.family.ladder import ROWS
-from experiments.family.rungs import ADAM, CELLS, Rung, draw, in_words, layer, of_row, tried
+from experiments.family.rungs import CELLS, draw, in_words, layer, tried_on_rows, under_adam
 from experiments.paper.settings import NetSettings
 from experiments.studies.findings import Finding
 from experiments.studies.trial_source import TrialSource
@@ -59,18 +58,14 @@ def _shut(net: NetSettings) -> Cell:
     return cell._replace(init=init)
 
 
-def _adam(says: str, cell: Any) -> Rung:
-    return Rung(says, cell, optimizer=optax.adam, rates=ADAM)
-
-
 BEGINNINGS = (
-    _adam("torch", layer(lstm)),
-    _adam("weights of 1997", _weights_of_1997),
-    _adam("forget bias 1", layer(lstm, forget_bias=1.0)),
-    _adam("Keras", _keras),
-    _adam("forget bias 5", layer(lstm, forget_bias=5.0)),
-    _adam("forget bias 5, input gates shut", _shut),
-    _adam(f"chrono, T = {LAG}", layer(lstm, chrono_steps=float(LAG))),
+    under_adam("torch", layer(lstm)),
+    under_adam("weights of 1997", _weights_of_1997),
+    under_adam("forget bias 1", layer(lstm, forget_bias=1.0)),
+    under_adam("Keras", _keras),
+    under_adam("forget bias 5", layer(lstm, forget_bias=5.0)),
+    under_adam("forget bias 5, input gates shut", _shut),
+    under_adam(f"chrono, T = {LAG}", layer(lstm, chrono_steps=float(LAG))),
 )
 
 
@@ -85,12 +80,7 @@ def beginnings(source: TrialSource) -> Finding:
     sequences. It holds if on both rows chrono solves 90 %, and what torch and Keras begin with
     significantly fewer (Wilson intervals apart).
     """
-    found = {}
-    for name, reading in ROWS.items():
-        problem = of_row(name, reading)
-        found[name] = {
-            rung.says: tried(source, f"beginnings.{name}", problem, rung) for rung in BEGINNINGS
-        }
+    found = tried_on_rows(source, "beginnings", ROWS, BEGINNINGS)
     holds = all(_bears_out(rungs) for rungs in found.values())
     return Finding(holds, in_words(found), found, _figure(found))
 

@@ -1,6 +1,5 @@
 """What recurrent nets were tried on first: logic over a delay, parity, timing, storage."""
 
-from collections.abc import Callable
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -9,15 +8,14 @@ import optax
 from matplotlib.figure import Figure
 
 from experiments.family.rungs import (
-    ADAM,
     Problem,
-    Rung,
     block,
     draw,
     in_words,
     layer,
     of_row,
     tried,
+    under_adam,
 )
 from experiments.paper.settings import NetSettings
 from experiments.studies.findings import Finding
@@ -34,7 +32,7 @@ from lstm_jax.training.config import TrialConfig
 from lstm_jax.training.gradient_descent import gradient_descent
 from lstm_jax.training.judging import within
 from lstm_jax.training.stopping import Criterion, recent
-from lstm_jax.types import Cell, GradientRule, Task
+from lstm_jax.types import Task
 
 CAP = 50_000
 
@@ -69,16 +67,12 @@ PROBLEMS = {
 }
 
 
-def _adam(says: str, cell: Callable[[NetSettings], Cell], rule: GradientRule = bptt) -> Rung:
-    return Rung(says, cell, rule, optax.adam, ADAM)
-
-
 NETS = (
-    _adam("1997", block(single=False), forward_traces),
-    _adam("LSTM", layer(lstm, forget_bias=1.0)),
-    _adam("LSTM with peepholes", layer(peephole_lstm, init_scale=0.5, forget_bias=1.0)),
-    _adam("GRU", layer(gru)),
-    _adam("tanh net", layer(rnn)),
+    under_adam("1997", block(single=False), forward_traces),
+    under_adam("LSTM", layer(lstm, forget_bias=1.0)),
+    under_adam("LSTM with peepholes", layer(peephole_lstm, init_scale=0.5, forget_bias=1.0)),
+    under_adam("GRU", layer(gru)),
+    under_adam("tanh net", layer(rnn)),
 )
 
 

@@ -7,7 +7,16 @@ import numpy as np
 import optax
 from matplotlib.figure import Figure
 
-from experiments.family.rungs import ADAM, Rung, block, draw, in_words, layer, of_row, tried
+from experiments.family.rungs import (
+    ADAM,
+    Rung,
+    block,
+    draw,
+    in_words,
+    layer,
+    tried_on_rows,
+    under_adam,
+)
 from experiments.studies.findings import Finding
 from experiments.studies.trial_source import TrialSource
 from lstm_jax.cells.coupled import coupled_lstm
@@ -39,17 +48,17 @@ LADDER = (
     Rung("+ full gradient", block(**_NARROW)),
     Rung("+ gate biases drawn", block(**_NARROW, gate_biases=False)),
     Rung("+ torch's LSTM", _LSTM),
-    Rung("+ Adam", _LSTM, optimizer=optax.adam, rates=ADAM),
+    under_adam("+ Adam", _LSTM),
     Rung("+ clipping", _LSTM, optimizer=_clipped, rates=ADAM),
 )
 BESIDE = (
-    Rung("1997, Adam", block(single=False), forward_traces, optax.adam, ADAM),
+    under_adam("1997, Adam", block(single=False), forward_traces),
     Rung("1997 + forget gates, bias 5", block(**_OPEN), forward_traces),
     Rung("LSTM, forget bias 5", _LSTM_5),
-    Rung("LSTM, forget bias 5, Adam", _LSTM_5, optimizer=optax.adam, rates=ADAM),
-    Rung("peepholes, Adam", _PEEPHOLES, optimizer=optax.adam, rates=ADAM),
-    Rung("coupled gates, Adam", _COUPLED, optimizer=optax.adam, rates=ADAM),
-    Rung("GRU, Adam", _GRU, optimizer=optax.adam, rates=ADAM),
+    under_adam("LSTM, forget bias 5, Adam", _LSTM_5),
+    under_adam("peepholes, Adam", _PEEPHOLES),
+    under_adam("coupled gates, Adam", _COUPLED),
+    under_adam("GRU, Adam", _GRU),
 )
 
 
@@ -64,12 +73,7 @@ def ladder(source: TrialSource) -> Finding:
     itself solves significantly fewer, under plain gradient descent and under Adam (Wilson
     intervals apart).
     """
-    found = {}
-    for name, reading in ROWS.items():
-        problem = of_row(name, reading)
-        found[name] = {
-            rung.says: tried(source, f"ladder.{name}", problem, rung) for rung in (*LADDER, *BESIDE)
-        }
+    found = tried_on_rows(source, "ladder", ROWS, (*LADDER, *BESIDE))
     holds = all(_bears_out(rungs) for rungs in found.values())
     return Finding(holds, in_words(found), found, _figure(found))
 

@@ -1,6 +1,6 @@
 """Nets of the family side by side on one problem: how they learn, at the better of their rates."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -56,6 +56,11 @@ class Rung(NamedTuple):
     rule: GradientRule = bptt
     optimizer: Callable[[Any], optax.GradientTransformation] = optax.sgd
     rates: tuple[float, ...] = SGD
+
+
+def under_adam(says: str, cell: Callable[[NetSettings], Cell], rule: GradientRule = bptt) -> Rung:
+    """A rung that learns by Adam."""
+    return Rung(says, cell, rule, optax.adam, ADAM)
 
 
 def of_row(name: str, reading: str) -> Problem:
@@ -135,6 +140,17 @@ def tried(source: TrialSource, folder: str, problem: Problem, rung: Rung) -> dic
     }
     best = min(each, key=lambda rate: (-each[rate]["solved"], _mean(each[rate])))
     return {**each[best], "rate": float(best), "rates": each}
+
+
+def tried_on_rows(
+    source: TrialSource, folder: str, rows: Mapping[str, str], rungs: Iterable[Rung]
+) -> dict[str, dict[str, Any]]:
+    """What `tried` found, by row and rung; rows by name with the reading that solves each."""
+    found = {}
+    for name, reading in rows.items():
+        problem = of_row(name, reading)
+        found[name] = {r.says: tried(source, f"{folder}.{name}", problem, r) for r in rungs}
+    return found
 
 
 def _figures(records: list[dict]) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from lstm_jax.types import Array, Cell, Key, Params, State
 
 LANES = 3
 STEPS = 4  # that the error is summed over
+MOST_INPUTS = 64  # that are tried where a cell does not take what it says
 REACHED_AFTER = 3  # steps: a state as a sequence makes it, in which nothing is 0 or equal
 
 
@@ -155,15 +156,16 @@ def _initial_state(cell: Cell) -> Iterator[str]:
                 return
 
 
-MOST_INPUTS = 64  # that are tried where a cell does not take what it says
-
-
 def _step_shapes(cell: Cell, key: Key) -> Iterator[str]:
     params = disturbed(key, cell.init(key))
-    taken = [n for n in range(MOST_INPUTS) if _takes(cell, params, jnp.zeros(n))]
-    if taken and cell.inputs not in taken:
-        yield f"expected inputs of shape ({cell.inputs},), takes ({taken[0]},); mend step or inputs"
-        return
+    if not _takes(cell, params, jnp.zeros(cell.inputs)):  # symbols alone, or another number
+        taken = [n for n in range(MOST_INPUTS) if _takes(cell, params, jnp.zeros(n))]
+        if taken:
+            yield (
+                f"expected inputs of shape ({cell.inputs},), takes ({taken[0]},); mend step or "
+                "inputs"
+            )
+            return
     for lanes in ((), (LANES,)):
         for own in (False, True)[: 1 + len(lanes)]:
             given = in_lanes(params, LANES) if own else params

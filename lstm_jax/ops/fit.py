@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
+from lstm_jax.ops.lanes import lanes_of
 from lstm_jax.types import Array, Cell, Key, Net, Params, Sequence, State
 
 LAYOUT = "time is axis 0, units axis 1, lanes last"
@@ -131,34 +132,33 @@ def check_fit(net: Cell | Net, params: Params, sequence: Sequence) -> None:
         raise ValueError(_misfit("mask", jnp.shape(sequence.mask), (steps, *lanes), sequence))
     if not jnp.issubdtype(jnp.result_type(sequence.mask), jnp.bool_):
         raise ValueError(f"mask: expected bool, got {jnp.result_type(sequence.mask)}")
-    _check_lengths(sequence, lanes)
+    check_lengths(sequence, lanes)
     check_params(net, params, lanes)
     check_float_types(params=params, inputs=sequence.inputs, targets=sequence.targets)
 
 
-def check_run(cell: Cell, params: Params, inputs: Any, state: State, length: Any) -> None:
-    """ValueError in one line where what a cell is run over, or begins with, does not fit it.
+def check_run(net: Cell | Net, params: Params, inputs: Any, state: State, length: Any) -> None:
+    """ValueError in one line where what a net is run over, or begins with, does not fit it.
 
     Args:
-      cell: any cell.
+      net: any cell, or a net, which has no state.
       params, inputs, state, length: as `networks.unroll.unroll` takes them.
     """
     _expect_array("inputs", inputs)
     if length is None:
-        shape = jnp.shape(inputs)
-        symbols = jnp.issubdtype(jnp.result_type(inputs), jnp.integer)
-        lanes = shape[1:] if symbols else shape[2:]
+        lanes = lanes_of(inputs)
     else:
         _expect_array("length", length)
         lanes = jnp.shape(length)
-    check_inputs(cell.inputs, inputs, lanes)
+    check_inputs(net.inputs, inputs, lanes)
     if length is not None:
         check_length("length", length, lanes, len(inputs), "the number of steps")
-    check_params(cell, params, lanes)
+    check_params(net, params, lanes)
     check_float_types(params=params, inputs=inputs, state=state)
     if state is None:
         return
-    wanted = jax.eval_shape(lambda: cell.initial_state(lanes))
+    assert isinstance(net, Cell)  # whoever has a state is a cell
+    wanted = jax.eval_shape(lambda: net.initial_state(lanes))
     _check_tree(
         "state", wanted, state, [()], "give a state that an earlier run returned, or None; a "
         "length goes by its name, length="
@@ -169,12 +169,9 @@ def checked(net: Net) -> Net:
     """The net, whose `apply` refuses in one line what does not fit, before anything runs."""
 
     def apply(params: Params, inputs: Array, length: Array, key: Key | None = None, /) -> Array:
-        lanes = jnp.shape(length)
-        check_inputs(net.inputs, inputs, lanes)
-        check_length("length", length, lanes, len(inputs), "the number of steps")
-        check_params(net, params, lanes)
-        check_float_types(params=params, inputs=inputs)
-        check_key("the net", key if net.draws else None, lanes)
+        _expect_array("length", length)
+        check_run(net, params, inputs, None, length)
+        check_key("the net", key if net.draws else None, jnp.shape(length))
         return net.apply(params, inputs, length, key)
 
     return net._replace(apply=apply)
@@ -330,7 +327,8 @@ def check_key(name: str, key: Key | None, lanes: tuple[int, ...], *, needed: boo
         )
 
 
-def _check_lengths(sequence: Sequence, lanes: tuple[int, ...]) -> None:
+def check_lengths(sequence: Sequence, lanes: tuple[int, ...]) -> None:
+    """ValueError unless the lengths of a sequence, and of targets of their own, fit it."""
     own = sequence.targets_at == "own"
     if own != (sequence.target_length is not None):
         raise ValueError(

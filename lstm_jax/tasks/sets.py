@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lstm_jax.ops import random_words
-from lstm_jax.ops.fit import check_inputs, check_length, living_targets
+from lstm_jax.ops.fit import check_inputs, check_lengths, living_targets
 from lstm_jax.types import Array, Key, Sequence, Task
 
 
@@ -134,12 +134,7 @@ def _check_values(name: str, sequences: Sequence, inputs: int) -> None:
     number = jnp.shape(sequences.length)
     try:
         check_inputs(inputs, sequences.inputs, number)
-        limits = {"length": (sequences.length, len(sequences.inputs), "the number of steps")}
-        if sequences.target_length is not None:
-            most = len(sequences.targets)
-            limits["target_length"] = (sequences.target_length, most, "the number of targets")
-        for field, (length, most, what) in limits.items():
-            check_length(field, length, number, most, what)
+        check_lengths(sequences, number)
     except ValueError as error:
         raise ValueError(f"{name}, {error}") from None
     if not np.any(np.asarray(sequences.mask) & np.asarray(living_targets(sequences))):

@@ -115,6 +115,7 @@ def gradient_descent(
         raise ValueError("sparse learning changes weights once a sequence; leave every_step off")
     if resets not in (True, False, "after_errors"):
         raise ValueError(f"resets: expected True, False or 'after_errors', got {resets!r}")
+    resets = "after_errors" if resets == "after_errors" else bool(resets)  # of 1, of NumPy's, too
     if resets is not True and not every_step:
         raise ValueError(
             f"a net with resets={resets!r} learns at every step; write every_step=True"

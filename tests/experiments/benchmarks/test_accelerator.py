@@ -4,19 +4,16 @@ import json
 
 import jax
 import pytest
-from rich.console import Console
 
 from experiments.__main__ import main
 from experiments.benchmarks import accelerator, speed_tables
+from tests.support.shown import shown
 
 OUT_OF_MEMORY = "RESOURCE_EXHAUSTED: Out of memory while trying to allocate 9 bytes.\nmore words"
 
 
 def text(result) -> str:
-    console = Console(width=200)
-    with console.capture() as capture:
-        console.print(speed_tables.accelerator_table(result))
-    return capture.get()
+    return shown(speed_tables.accelerator_table(result))
 
 
 def failing(message: str):

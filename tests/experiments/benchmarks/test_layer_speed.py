@@ -4,10 +4,10 @@ import json
 
 import numpy as np
 import pytest
-from rich.console import Console
 
 from experiments.__main__ import main
 from experiments.benchmarks import layer_speed, other_libraries, speed_tables
+from tests.support.shown import shown
 
 SIZE = (5, 3, 2, 4)
 
@@ -35,11 +35,9 @@ def test_programs_of_their_own_under_one_allocator(monkeypatch):
     found = layer_speed.bench(0.01, ("lstm_jax", "flax"))
     assert json.loads(json.dumps(found)) == found
     assert seen["XLA_FLAGS"] == "" and layer_speed.ALLOCATOR.items() <= seen.items()
-    console = Console(width=200)
-    with console.capture() as capture:
-        console.print(speed_tables.layers_table(found))
+    text = shown(speed_tables.layers_table(found))
     for word in ("lstm 5x3x2x4", "4.00 (1.00x)", "MALLOC_TRIM_THRESHOLD_"):
-        assert word in capture.get()
+        assert word in text
 
 
 def test_a_library_that_fails_or_is_not_there_says_so(monkeypatch):

@@ -3,7 +3,6 @@
 import json
 
 import pytest
-from rich.console import Console
 
 from experiments.__main__ import main
 from experiments.benchmarks import rival_speed, speed_tables
@@ -18,6 +17,7 @@ from experiments.benchmarks.rival_speed import (
 )
 from experiments.benchmarks.stopwatch import Sample
 from experiments.paper.tables import ROWS
+from tests.support.shown import shown
 
 # ---------------------------------------------------------------- laws
 
@@ -118,10 +118,7 @@ def faked(monkeypatch):
 
 
 def text(table) -> str:
-    console = Console(width=200)
-    with console.capture() as capture:
-        console.print(table)
-    return capture.get()
+    return shown(table)
 
 
 def test_the_result_is_complete_and_json_can_hold_it(faked):

@@ -3,10 +3,10 @@
 import json
 
 import pytest
-from rich.console import Console
 
 from experiments.__main__ import main
 from experiments.benchmarks import other_libraries, speaker_speed, speed_tables
+from tests.support.shown import shown
 
 
 def bench_of(monkeypatch, **done):
@@ -20,11 +20,9 @@ def test_a_process_a_library(monkeypatch):
     assert json.loads(json.dumps(found)) == found
     assert found["libraries"]["lstm_jax"]["trials"] == 2
     assert found["libraries"]["torch"] == "not installed (make peers)"
-    console = Console(width=200)
-    with console.capture() as capture:
-        console.print(speed_tables.speakers_table(found))
+    text = shown(speed_tables.speakers_table(found))
     for word in ("lstm_jax", "75.0", "not installed (make peers)"):
-        assert word in capture.get()
+        assert word in text
 
 
 def test_what_fails_says_so(monkeypatch):

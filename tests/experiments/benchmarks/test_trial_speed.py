@@ -8,7 +8,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from rich.console import Console
 
 from experiments.benchmarks import engine, other_libraries, speed_tables, trial_speed
 from experiments.methods.build import build
@@ -17,6 +16,7 @@ from experiments.paper.tables import ROWS
 from lstm_jax.gradients.bptt import bptt
 from lstm_jax.training.config import LaneConfigs
 from lstm_jax.training.trial import _draw
+from tests.support.shown import shown
 
 LANES = (1, 10, 32)
 
@@ -44,10 +44,7 @@ def faked(monkeypatch, **fakes):
 
 
 def text(result):
-    console = Console(width=200)
-    with console.capture() as capture:
-        console.print(speed_tables.table(result))
-    return capture.get()
+    return shown(speed_tables.table(result))
 
 
 def test_the_result_is_complete_and_json_can_hold_it(monkeypatch):

@@ -284,6 +284,16 @@ def test_a_cell_says_how_many_inputs_it_takes(inputs):
         refused_in_lines(cell._replace(inputs=inputs), rf"expected inputs of shape \({inputs},\)")
 
 
+def test_more_inputs_than_are_tried_are_no_fault():
+    """Not even of a cell that takes a single one by broadcasting."""
+    cell = lj.elman(100, 2)
+
+    def step(params, state, x):
+        return cell.step(params, state, jnp.broadcast_to(x, (100, *x.shape[1:])))
+
+    lj.check_cell(cell._replace(step=step, net_inputs=None, read=None))
+
+
 def test_a_cell_that_gives_no_numbers_is_named():
     cell = lj.elman(2, 3)
     nan = cell._replace(

@@ -122,6 +122,11 @@ def test_it_may_start_anew_after_errors_alone(x64):
         assert distance(judged(given, (0, 9, 9)), expected) > 1e-6  # control
 
 
+@pytest.mark.parametrize("value", [1, np.True_, 0, np.False_])
+def test_what_is_true_elsewhere_is_true_of_resets(value):
+    assert configured(every_step=True, resets=value).learner.resets is bool(value)
+
+
 def judged(given: list[Sequence], tolerances: tuple[float, ...]) -> Any:
     """The weights after sequences each of which is judged by a tolerance of its own."""
     made, _ = learning(True, "after_errors")

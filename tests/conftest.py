@@ -24,6 +24,8 @@ import hypothesis
 import jax
 import pytest
 
+from tests.support.slow import listed
+
 jax.config.update("jax_num_cpu_devices", 2)
 # tracing makes millions of objects that live: looking through them again and again is slow
 gc.set_threshold(200_000, 20, 100)
@@ -49,12 +51,27 @@ MOST_MAPPED = 30_000
 MAPS = Path("/proc/self/maps")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Marks the tests that the clock found slow."""
+    those = listed()
+    for item in items:
+        if item.nodeid in those:
+            item.add_marker("slow")
+
+
 @pytest.fixture(autouse=True, scope="module")
 def few_programs():
     """Forgets compiled programs before there are too many for one process."""
     yield
     if MAPS.exists() and MAPS.read_bytes().count(b"\n") > MOST_MAPPED:
         jax.clear_caches()
+
+
+@pytest.fixture(autouse=True)
+def flags_of_a_test_are_its_own(monkeypatch):
+    """A command sets XLA's flags for its process, and they belong to the identity of a run."""
+    monkeypatch.setenv("XLA_FLAGS", os.environ["XLA_FLAGS"])
 
 
 @pytest.fixture

@@ -19,6 +19,8 @@ Biases = Annotated[tuple[str, ...], tyro.conf.arg(metavar="B")]
 Rows = tyro.conf.Positional[Annotated[tuple[str, ...], tyro.conf.arg(metavar="ROW")]]
 Row = tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="ROW")]]
 Files = tyro.conf.Positional[Annotated[tuple[Path, ...], tyro.conf.arg(metavar="FILE")]]
+Assignments = Annotated[tuple[str, ...], tyro.conf.arg(name="set", metavar="FIELD=VALUE")]
+Ranges = Annotated[tuple[str, ...], tyro.conf.arg(metavar="FIELD=V1,V2")]
 Claims = tyro.conf.Positional[Annotated[tuple[str, ...], tyro.conf.arg(metavar="CLAIM")]]
 
 

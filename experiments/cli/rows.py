@@ -6,6 +6,7 @@ import sys
 from typing import Literal
 
 from experiments.cli.common import (
+    Assignments,
     Count,
     Folder,
     Name,
@@ -41,6 +42,7 @@ def run(
     trials: Count = None,
     seed: int = 0,
     reading: Name = None,
+    settings: Assignments = (),
     lanes: int | None = None,
     devices: int = 1,
     budget: Seconds = None,
@@ -56,6 +58,9 @@ def run(
       seed: of all randomness.
       reading: literal (the default for rows named), another one, changes joined by + such as
         direct+no-slope, or all that are offered by a name of their own.
+      settings: fields of the row that take other values beside what the reading changes, such as
+        rate=0.1 blocks=2,2,2 "optimizer=adam(b1=0.8)" gradient=full cell=gru T=50; a field or
+        value that there is not is answered by those that there are.
       lanes: trials side by side on a device; by default 16, or 32 for more than 16 trials.
       devices: split the CPU into so many devices, or use so many accelerators.
       budget: seconds for each row, after which it is put down to be taken up again.
@@ -67,7 +72,7 @@ def run(
     )
     todo = [
         Job(row, read, trials or row.trials, seed, lanes or 0, devices)
-        for row, read in select.choose(rows, reading)
+        for row, read in select.choose(rows, reading, settings)
     ]
     from experiments.running.workers import run_apart, run_here
 

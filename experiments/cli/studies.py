@@ -2,6 +2,7 @@
 
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -12,11 +13,13 @@ from experiments.cli.common import (
     Folder,
     Name,
     Numbers,
+    Ranges,
     Row,
     Rows,
     Seconds,
     home,
     one_form,
+    print_report,
     tell,
 )
 from experiments.common.errors import UserError, unknown
@@ -37,6 +40,7 @@ def sweep(
     weights: Numbers = (),
     input_gate_bias: Biases = (),
     output_gate_bias: Biases = (),
+    over: Ranges = (),
     trials: int = 10,
     reading: str = "literal",
     seed: int = 0,
@@ -46,7 +50,11 @@ def sweep(
     folder: Folder = None,
     json: bool = False,
 ) -> int:
-    """Train a row under every combination of the values given, all in one call.
+    """Train a row under every combination of the values given.
+
+    Rates, weights and biases by options of their own are numbers of trials that run side by side
+    in one call. What is given by --over may be anything; each combination is then a run of its
+    own, kept and reported like those of `run`.
 
     Args:
       row: name of a row.
@@ -54,6 +62,8 @@ def sweep(
       weights: initial weights are drawn from [-X, X].
       input_gate_bias: initial biases, one for all blocks (-3) or one a block (-3,-6).
       output_gate_bias: the same for output gates.
+      over: fields of the row with their values, such as rate=0.1,0.5 blocks=(2,2),(2,2,2)
+        cell=none,lstm,gru; `run --set` says what there is.
       trials: how many for every combination.
       reading: name of a reading.
       seed: of all randomness.
@@ -66,6 +76,10 @@ def sweep(
     check_numbers(trials=trials, seed=seed, lanes=lanes, devices=devices, budget=budget)
     found = select.find_row(row)
     job = Job(found, select.find_reading(found, reading), trials, seed, lanes, devices)
+    if over:
+        if rate or weights or input_gate_bias or output_gate_bias:
+            raise UserError("--over takes all fields, rate=0.1,0.5 say; leave out the other grids")
+        return _sweep_over(job, over, home(folder), budget, json)
     from experiments.studies import sweep as sweeps
 
     grid = sweeps.Grid(
@@ -76,6 +90,25 @@ def sweep(
     )
     swept = sweeps.run_shown(job, grid, home(folder), budget)
     return tell(json, lambda: swept, lambda: [sweeps.table(swept)])
+
+
+def _sweep_over(
+    job: Job, over: tuple[str, ...], folder: Path, budget: float | None, json: bool
+) -> int:
+    """A run for every combination, and what was found as lines of the report."""
+    from experiments.reporting import report as reports
+    from experiments.running import results
+    from experiments.running.workers import run_here
+
+    readings = select.every_reading(job.row, job.reading, over)
+    jobs = [replace(job, reading=reading) for reading in readings]
+    run_here(jobs, folder, budget)
+    found = results.read_all(folder / "results")
+    listed = [reports.line(j.row, j.reading, found.get((j.row.name, j.reading.name))) for j in jobs]
+    if json:
+        return tell(True, lambda: listed)
+    print_report(listed)
+    return 0
 
 
 def study(

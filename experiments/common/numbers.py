@@ -1,5 +1,7 @@
 """What numbers a command takes."""
 
+import numpy as np
+
 from experiments.common.errors import UserError
 
 RANGES: dict[str, tuple[float, float]] = {
@@ -22,3 +24,13 @@ def check_numbers(**numbers: float | tuple[float, ...] | None) -> None:
         for value in given if isinstance(given, tuple) else (given,):
             if value is not None and not low <= value <= high:
                 raise UserError(f"--{name} must be from {low:,} to {high:,}, got {value}")
+
+
+def survives(value: float, option: str) -> None:
+    """Refuse a number that single precision makes infinite, or 0, or that is none."""
+    single = np.finfo(np.float32)
+    if value and not float(single.tiny) <= abs(value) <= float(single.max):
+        raise UserError(
+            f"{option} must be 0 or of a size from {single.tiny:.3g} to {single.max:.3g}, which "
+            f"single precision holds; got {value}"
+        )

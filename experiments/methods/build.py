@@ -61,15 +61,24 @@ def _descent(row: Row, numbers: Settings, rule: GradientRule, task: Task) -> Lea
         rule,
         _loss(row, numbers),
         _optimizer(row, numbers),
-        # where it begins to pay
-        sparse=task.inputs > 3 * task.steps and not every_step,
+        # where it begins to pay; what remembers columns cannot leave them out
+        sparse=task.inputs > 3 * task.steps and not every_step and _is_plain(row),
         every_step=every_step,
     )
 
 
+def _is_plain(row: Row) -> bool:
+    """Whether a row descends by the rate times the gradient."""
+    training = row.training
+    plain = training.optimizer is optax.sgd and training.clip is None and row.net.cell is None
+    return plain and training.gradient in ("truncated", "full")
+
+
 def _optimizer(row: Row, numbers: Settings) -> optax.GradientTransformation:
     """Gradient descent; without range factors an error loses the widths of h and g on its way."""
-    descent = optax.sgd(numbers.rate)
+    descent = row.training.optimizer(numbers.rate)
+    if row.training.clip is not None:
+        descent = optax.chain(optax.clip_by_global_norm(row.training.clip), descent)
     if row.training.range_factors:
         return descent
     topology = row.net.topology

@@ -1,5 +1,6 @@
 """The numbers of a row that may differ from trial to trial."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -32,14 +33,20 @@ class Settings(NamedTuple):
 
 def settings(row: Row) -> Settings:
     """The numbers of one trial of a row already read."""
-
-    def number(value: Any) -> np.ndarray | None:
-        return None if value is None else np.asarray(value, np.float32)
-
-    numbers = (row.training.rate, row.net.weights, row.net.input_gate, row.net.output_gate)
-    one = Settings(*map(number, numbers))  # pyright: ignore[reportArgumentType]
+    rate: Any = np.asarray(row.training.rate, np.float32)
+    weights: Any = np.asarray(row.net.weights, np.float32)
+    gates = each_block(row, row.net.input_gate), each_block(row, row.net.output_gate)
+    one = Settings(rate, weights, *gates)
     present = np.int32(0) if row.training.growth else None
     return with_pair(row, one._replace(present=present), 0)
+
+
+def each_block(row: Row, biases: Sequence[float] | None) -> Any:
+    """`(blocks,)` initial biases of a gate; one stands for all. None where they are drawn."""
+    if biases is None:
+        return None
+    number = len(row.net.blocks) if len(biases) == 1 else len(biases)
+    return np.broadcast_to(np.asarray(biases, np.float32), (number,))
 
 
 def with_pair(row: Row, one: Settings, trial: int) -> Settings:

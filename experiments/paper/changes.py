@@ -197,11 +197,20 @@ def offered(row: Row) -> dict[str, Change]:
     """The changes that change anything about a row; none of a rival's."""
     if row.rival:
         return {}
-    return {c.name: c for c in CHANGES if _differs(row, c.change(row)) and _makes_sense(row, c)}
+    return {c.name: c for c in CHANGES if differs(row, c.change(row)) and _makes_sense(row, c)}
 
 
-def _differs(row: Row, settings: Mapping[str, Any]) -> bool:
-    return any(row.setting(name) != value for name, value in settings.items())
+def differs(row: Row, settings: Mapping[str, Any]) -> bool:
+    """Whether settings are other than those of a row."""
+    return not all(same(row.setting(name), value) for name, value in settings.items())
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two settings are equal; functions that are given arguments compare by these."""
+    if isinstance(one, partial) and isinstance(other, partial):
+        given = [(p.func, len(p.args), p.keywords) for p in (one, other)]
+        return given[0] == given[1] and all(map(same, one.args, other.args))
+    return one == other
 
 
 def _makes_sense(row: Row, change: Change) -> bool:

@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from experiments.common.errors import UserError
-from experiments.paper.changes import BY_NAME, offered
+from experiments.paper.assignments import assignment, check, is_assignment
+from experiments.paper.changes import BY_NAME, Change, differs, offered
 from experiments.paper.row import Row
 from experiments.paper.tables import ROWS
 
@@ -37,10 +38,15 @@ class Reading:
         """The name as a part of the name of a file; a `/` would lead into a folder."""
         return self.name.replace("/", "_by_")
 
+    @property
+    def by_hand(self) -> bool:
+        """Whether something is set by hand, so that the net or its rule may not take it."""
+        return any(map(is_assignment, self.changes))
+
     def read(self, row: Row) -> Row:
         """The row as this reading has it; each change sees what those before it made."""
         for name in self.changes:
-            row = row.with_settings(**BY_NAME[name].change(row))
+            row = row.with_settings(**_change(row, name).change(row))
         return row
 
 
@@ -148,7 +154,7 @@ def combine(row: Row, names: tuple[str, ...]) -> Reading:
     """The reading of a row that several changes make together; of none, the literal one.
 
     In whatever order they are named, it is the same reading; if it has a name of its own,
-    by that.
+    by that. What is set by hand (`rate=0.1`) is set before the other changes are made.
 
     Raises:
       UserError: a change that is not offered, or two that exclude each other.
@@ -158,19 +164,31 @@ def combine(row: Row, names: tuple[str, ...]) -> Reading:
       'direct+no-slope'
       >>> combine(ROWS["1-1"], ("silent-0.1", "direct")).name
       'S+T'
+      >>> combine(ROWS["1-1"], ("no-slope", "rate = 0.50", "test=0")).name
+      'rate=0.5+no-slope'
     """
-    there, taken = offered(row), {}
+    there, chosen = offered(row), {}
     for name in names:
-        if name not in there:
+        if name not in there and not is_assignment(name):
             raise UserError(f"row {row.name} is not offered the change {name!r}; "
                             f"it is offered {', '.join(there)}")  # fmt: skip
-        about = there[name].about
-        if about in taken:
-            raise UserError(f"{taken[about]} and {name} exclude each other: both are about {about}")
-        taken[about] = name
-    changes = tuple(sorted(names))
+        change = _change(row, name)
+        if change.about in chosen:
+            raise UserError(
+                f"{chosen[change.about].name} and {change.name} exclude each other: both are "
+                f"about {change.about}"
+            )
+        chosen[change.about] = change
+    made = sorted(chosen.values(), key=lambda change: (not is_assignment(change.name), change.name))
+    check(Reading("", "", (), tuple(c.name for c in made)).read(row), made)
+    made = [c for c in made if not is_assignment(c.name) or differs(row, c.change(row))]
+    changes = tuple(change.name for change in made)
     for reading in readings(row).values():
         if reading.changes == changes:
             return reading
-    description = "; ".join(there[name].description for name in changes)
+    description = "; ".join(change.description for change in made)
     return Reading(title(changes), description, (row.experiment,), changes)
+
+
+def _change(row: Row, name: str) -> Change:
+    return assignment(row, name) if is_assignment(name) else BY_NAME[name]

@@ -1,12 +1,15 @@
 """Rows and readings by the names that a person gives them."""
 
+import itertools
 from collections.abc import Iterable, Sequence
 
 from experiments.common.errors import UserError, unknown
+from experiments.paper.assignments import is_assignment
 from experiments.paper.changes import BY_NAME, offered
 from experiments.paper.readings import LITERAL, READINGS, Reading, combine, readings, solving
 from experiments.paper.row import Row
 from experiments.paper.tables import ROWS
+from experiments.paper.values import parse, written
 
 
 def find_row(name: str) -> Row:
@@ -39,7 +42,9 @@ def _words(row: Row) -> set[str]:
 
 
 def find_reading(row: Row, name: str) -> Reading:
-    """The reading with a name, or of changes joined by +, if it is offered for the row.
+    """The reading with a name, or of names and changes joined by +, if it is offered for the row.
+
+    A change may be one that has a name, or a field of the row with a value: `rate=0.1`.
 
     Raises:
       UserError: it is not.
@@ -49,12 +54,15 @@ def find_reading(row: Row, name: str) -> Reading:
       ('gate-biases', 'tangent-output')
       >>> find_reading(ROWS["4-100"], "no-slope+half-rate").name
       'half-rate+no-slope'
+      >>> find_reading(ROWS["4-100"], "Y+T=50").name
+      'T=50+gate-biases+tangent-output'
     """
     named = readings(row)
     if name in named:
         return named[name]
-    changes = tuple(name.split("+"))
-    if not set(changes) & set(BY_NAME):  # not meant as a sum of changes
+    parts = [named[part].changes if part in named else (part,) for part in name.split("+")]
+    changes = tuple(itertools.chain.from_iterable(parts))
+    if not any(c in BY_NAME or is_assignment(c) for c in changes):  # not meant as a sum of changes
         raise UserError(
             f"row {row.name} has no reading {name!r}; it is offered {', '.join(named)}"
             + (f", and sums of the changes {', '.join(offered(row))}" if offered(row) else "")
@@ -76,7 +84,9 @@ def is_offered(row: Row, name: str) -> bool:
     return True
 
 
-def choose(names: Sequence[str], reading: str | None) -> list[tuple[Row, Reading]]:
+def choose(
+    names: Sequence[str], reading: str | None, settings: Sequence[str] = ()
+) -> list[tuple[Row, Reading]]:
     """Rows and readings asked for, in the order of the paper.
 
     Args:
@@ -84,11 +94,21 @@ def choose(names: Sequence[str], reading: str | None) -> list[tuple[Row, Reading
       reading: a name, or names of changes joined by +; "all" for every reading that has a name
         and is offered; None for the literal one of rows named, and for the one that solves it
         of every other row.
+      settings: fields with values, `rate=0.1`, that are set beside it.
     """
+    return [
+        (row, combine(row, (*read.changes, *settings)) if settings else read)
+        for row, read in _choose(names, reading)
+    ]
+
+
+def _choose(names: Sequence[str], reading: str | None) -> list[tuple[Row, Reading]]:
     known = dict.fromkeys(r.name for r in (LITERAL, *READINGS))
     alone = not set(names) & set(ROWS)
-    if alone and reading not in (None, "all", *known) and not set(reading.split("+")) <= {*BY_NAME}:
-        raise unknown("reading", reading, [*known, *BY_NAME])
+    if alone and reading not in (None, "all", *known):
+        for part in reading.split("+"):
+            if part not in BY_NAME and not is_assignment(part):
+                raise unknown("reading", reading, [*known, *BY_NAME])
     pairs = []
     for row in find_rows(names):
         named = row.name in names
@@ -104,3 +124,31 @@ def choose(names: Sequence[str], reading: str | None) -> list[tuple[Row, Reading
             "`python -m experiments list` shows what each is offered"
         )
     return pairs
+
+
+def every_reading(row: Row, reading: Reading, over: Sequence[str]) -> list[Reading]:
+    """The readings of a row for every combination of values.
+
+    Args:
+      row: the row.
+      reading: what is changed beside them.
+      over: fields with values: `rate=0.1,0.5`, `blocks=(2,2),(2,2,2)`.
+
+    Raises:
+      UserError: a field or a value that there is not, or a field named twice.
+
+    Example:
+      >>> row = ROWS["6a"]
+      >>> [r.name for r in every_reading(row, LITERAL, ["rate=0.1,0.5", "cell=none,gru"])]
+      ['rate=0.1', 'cell=gru+rate=0.1', 'literal', 'cell=gru']
+    """
+    axes = []
+    for text in over:
+        field, _, given = text.partition("=")
+        try:
+            values = parse(given)
+        except ValueError as error:
+            raise UserError(f"{field}: {error}") from error
+        several = values if type(values) is tuple else (values,)
+        axes.append([f"{field}={written(value)}" for value in several])
+    return [combine(row, (*reading.changes, *names)) for names in itertools.product(*axes)]

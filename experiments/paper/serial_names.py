@@ -9,8 +9,17 @@ kept.
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import optax
+
 from experiments.paper import changes, lstm_rows
 from lstm_jax import activations, growth, stopping, tasks
+from lstm_jax.cells.coupled import coupled_lstm
+from lstm_jax.cells.gru import gru
+from lstm_jax.cells.lstm import lstm
+from lstm_jax.cells.peephole import peephole_lstm
+from lstm_jax.cells.rnn import rnn
+from lstm_jax.cells.simple import elman
+from lstm_jax.gradients import windowed
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     # tasks
@@ -37,20 +46,76 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "linearised_logistic": activations.linearised_logistic,
     "logistic": activations.logistic,
     "logistic_without_slope": activations.logistic_without_slope,
+    # cells of the family
+    "coupled_lstm": coupled_lstm,
+    "elman": elman,
+    "gru": gru,
+    "lstm": lstm,
+    "peephole_lstm": peephole_lstm,
+    "rnn": rnn,
+    # gradient rules that are made with a number, and optimizers
+    "windowed": windowed,
+    "adagrad": optax.adagrad,
+    "adam": optax.adam,
+    "adamax": optax.adamax,
+    "adamw": optax.adamw,
+    "lion": optax.lion,
+    "rmsprop": optax.rmsprop,
+    "sgd": optax.sgd,
 }
 
 # words that functions are called with: as kept, and as the function has it
 KEYWORDS = {
+    "activation": "activation",
+    "b1": "b1",
+    "b2": "b2",
+    "bias": "bias",
+    "bias_correction": "bias_correction",
+    "centered": "centered",
+    "chrono_steps": "chrono_steps",
+    "decay": "decay",
     "end_markers": "end_markers",
+    "end_only": "end_only",
+    "eps": "eps",
+    "eps_in_sqrt": "eps_in_sqrt",
+    "eps_root": "eps_root",
+    "every": "every",
+    "few": "few",
+    "forget_bias": "forget_bias",
+    "init_scale": "init_scale",
+    "initial_accumulator_value": "initial_accumulator_value",
+    "initial_bias": "initial_bias",
+    "initial_scale": "initial_scale",
+    "input_bias": "input_bias",
     "keep_first_mark": "keep_first_mark",
+    "length": "length",
+    "many": "many",
+    "marks": "marks",
+    "momentum": "momentum",
+    "most": "most",
+    "most_extra": "most_extra",
+    "N": "N",
+    "nesterov": "nesterov",
     "noisy_signal": "noisy_signal",
+    "nonlinearity": "nonlinearity",
+    "output_bias": "output_bias",
     "p": "p",
+    "peephole_error": "peephole_error",
+    "proj_size": "proj_size",
     "q": "q",
+    "ratio": "ratio",
     "second_among": "second_among",
+    "size": "size",
+    "steps": "steps",
+    "symbols": "symbols",
+    "T": "T",
     "target_variance": "target_variance",
     "targets": "targets",
     "truth": "truth",
     "variance": "variance",
+    "variant": "variant",
+    "weight_decay": "weight_decay",
+    "window": "window",
 }
 
 # methods of rivals, and their nets: what results keep of each; the other way round, for

@@ -6,13 +6,14 @@ whichever group it is in and whatever its attribute is called.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+
+import optax
 
 from lstm_jax.cells.topology import KINDS, Kind, Topology
 from lstm_jax.ops.activations import Activation, logistic
 from lstm_jax.training.growth import Growth
 from lstm_jax.training.stopping import Stop
-from lstm_jax.types import Task
+from lstm_jax.types import Cell, GradientRule, Task
 
 
 @dataclass(frozen=True)
@@ -23,12 +24,15 @@ class NetSettings:
       inputs, outputs, blocks: units, and cells per block; no blocks in a rival's row.
       weights: initial weights are drawn from `[-weights, weights]`.
       recurrent_weights: the same for the weights inside the hidden layer; None for `weights`.
-      input_gate, output_gate: initial biases, one a block; None to draw them.
+      input_gate, output_gate: initial biases, one a block or one for all; None to draw them.
+      forget_gate: the same of forget gates; None for no such gates.
       input_gates, output_gates, recurrence, biased, untrained: see `Topology`.
       squash_input, squash_state: ranges of g and h, see `Topology`.
       direct: whether the input units feed the output units too.
       output_bias, output_bias_trained: whether output units have a bias, and learn it.
       activation: of the output units.
+      cell: makes another hidden layer of inputs and cells, as many as all blocks have; None for
+        the memory blocks of 1997, whose other settings it does not have.
     """
 
     inputs: int
@@ -49,6 +53,8 @@ class NetSettings:
     output_bias: bool = True
     output_bias_trained: bool = True
     activation: Activation = logistic
+    forget_gate: tuple[float, ...] | None = None
+    cell: Callable[..., Cell] | None = None
 
     @property
     def topology(self) -> Topology:
@@ -58,6 +64,7 @@ class NetSettings:
             blocks=self.blocks,
             input_gates=self.input_gates,
             output_gates=self.output_gates,
+            forget_gates=self.forget_gate is not None,
             squash_input=self.squash_input,
             squash_state=self.squash_state,
             recurrence=self.recurrence,  # pyright: ignore[reportArgumentType]
@@ -75,25 +82,29 @@ class TrainingSettings:
       rate: learning rate.
       pairs: number of pairs of training and test sets; trial i has pair i modulo `pairs`.
       every_step: weights change at every step that has an error, not once a sequence.
-      gradient: "truncated", or "full".
+      gradient: "truncated", "full", the name of a rule, or what makes one.
       range_factors: whether g' and h' have the widths of their ranges as factors.
       silent_below: an output closer to its target than this sends no error signal.
       silent_once_grown: `silent_below` holds only once the net has grown.
       end_only_once_grown: once the net has grown, only the last step sends an error.
       growth: makes the rule by which blocks are added one by one, given how to add one;
         None if all are there from the start.
+      optimizer: makes the optimizer, given the rate.
+      clip: the largest norm of a gradient, beyond which it is made shorter; None: no limit.
     """
 
     task: Callable[..., Task]
     rate: float
     pairs: int = 0
     every_step: bool = False
-    gradient: Literal["truncated", "full"] = "truncated"
+    gradient: str | Callable[[], GradientRule] = "truncated"
     range_factors: bool = True
     silent_below: float = 0.0
     silent_once_grown: bool = False
     end_only_once_grown: bool = False
     growth: Callable[..., Growth] | None = None
+    optimizer: Callable[..., optax.GradientTransformation] = optax.sgd
+    clip: float | None = None
 
 
 @dataclass(frozen=True)
@@ -158,4 +169,8 @@ SETTINGS = {
     "growth": "training.growth",
     "end_only_once_grown": "training.end_only_once_grown",
     "pairs": "training.pairs",
+    "forget_gate": "net.forget_gate",
+    "cell": "net.cell",
+    "optimizer": "training.optimizer",
+    "clip": "training.clip",
 }

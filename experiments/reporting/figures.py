@@ -114,7 +114,7 @@ def at_work(row: Row, reading: Reading, trial: int, params: Any, seed: int = 0) 
     length = int(sequence.length)
     inputs = sequence.inputs[:length]
 
-    inside = {} if row.rival else _inside(read, cell, params, inputs)
+    inside = {} if row.rival or read.net.cell else _inside(read, cell, params, inputs)
     panels = {"inputs": inputs, **inside, "outputs": unroll(cell, params, inputs)[1]}
     figure, axes = plt.subplots(
         len(panels), sharex=True, figsize=(8, 9), layout="constrained", squeeze=False

@@ -146,6 +146,10 @@ def _train(job: Job, work: Path, budget_s: float | None, watch: _Watch) -> list[
         )
     except RunError as error:
         raise UserError(str(error)) from error
+    except (TypeError, ValueError) as error:  # the library has refused what fits no net or rule
+        if not job.reading.by_hand:
+            raise
+        raise UserError(f"{job.reading.name}: {error}") from error
 
 
 def _kept_trial(work: Path, job: Job) -> int:

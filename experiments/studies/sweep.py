@@ -18,7 +18,7 @@ from rich.table import Table
 from experiments.common.errors import UserError
 from experiments.common.files import alone_in, write_text
 from experiments.common.intervals import bootstrap, wilson
-from experiments.common.numbers import RANGES
+from experiments.common.numbers import RANGES, survives
 from experiments.methods.build import trial
 from experiments.methods.trial_settings import Settings, settings, with_pair
 from experiments.running import results
@@ -51,16 +51,6 @@ def biases(texts: Sequence[str], option: str) -> list[tuple[float, ...]]:
         raise UserError(
             f"{option} takes a number, or one a block joined by commas such as -3,-6: {error}"
         ) from error
-
-
-def survives(value: float, option: str) -> None:
-    """Refuse a number that single precision makes infinite, or 0, or that is none."""
-    single = np.finfo(np.float32)
-    if value and not float(single.tiny) <= abs(value) <= float(single.max):
-        raise UserError(
-            f"{option} must be 0 or of a size from {single.tiny:.3g} to {single.max:.3g}, which "
-            f"single precision holds; got {value}"
-        )
 
 
 def points(job: Job, grid: Grid) -> list[Settings]:

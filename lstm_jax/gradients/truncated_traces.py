@@ -123,12 +123,11 @@ def _parts(net: Cell) -> NetInputs:
 def _net_inputs(net: Cell) -> NetInputs:
     """The step taken apart, of a net that traces are right for."""
     expect_cell("forward_traces", net)
-    if net.net_inputs is None or net.carousel is None:
-        missing = "net_inputs" if net.net_inputs is None else "a carousel"
-        raise ValueError(
-            f"forward_traces needs a cell with net_inputs and a carousel, got one without "
-            f"{missing}; use by_definition"
-        )
+    needs = "forward_traces needs a cell with net_inputs and a carousel, got one without "
+    if net.carousel is None:  # by which alone anything is truncated
+        raise ValueError(f"{needs}a carousel; use bptt or rtrl")
+    if net.net_inputs is None:
+        raise ValueError(f"{needs}net_inputs; use by_definition")
     expect_diagonal("forward_traces", net)
     return net.net_inputs
 

@@ -276,3 +276,44 @@ def test_a_sum_of_changes_is_run_kept_and_reported(tmp_path, capsys):
     found = lines["2c-50-50", "no-slope+weights/2"]
     assert found["solved"] == 3 and "initial range / 2" in found["says"]
     assert main(["figure", "2c-50-50", "--reading", "no-slope+weights/2", *folder]) == 0
+
+
+def test_one_thing_set_by_hand_is_run_kept_and_reported(tmp_path, capsys):
+    folder = ["--folder", str(tmp_path)]
+    few = ["--trials", "2", "--lanes", "2", *folder]
+    assert main(["run", "xor-10", "--workers", "1", *few, "--set", "cap=9", "test=0", "T=12"]) == 0
+    assert "xor-10 T=12+cap=9+test=0: 0 of 2 solved" in capsys.readouterr().out
+    assert main(["report", "xor-10", "--ran", "--json", *folder]) == 0
+    (line,) = json.loads(capsys.readouterr().out)
+    assert (line["reading"], line["cap"], line["says"]) == (
+        "T=12+cap=9+test=0", 9, "T 12; cap 9; test 0"
+    )  # fmt: skip
+
+
+def test_a_sweep_over_anything_is_runs_of_their_own(tmp_path, capsys):
+    folder = ["--folder", str(tmp_path)]
+    over = ["--over", "cell=none,gru", "cap=9", "test=0"]
+    assert main(["sweep", "xor-10", "--trials", "2", "--lanes", "2", *folder, *over, "--json"]) == 0
+    out = capsys.readouterr().out
+    listed = json.loads(out[out.index("[\n") :])
+    assert [one["reading"] for one in listed] == ["cap=9+test=0", "cap=9+cell=gru+test=0"]
+    assert [one["trials"] for one in listed] == [2, 2]
+    assert len(list((tmp_path / "results").glob("xor-10.*.json"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["run", "6a", "--set", "rte=1"], "did you mean rate"),
+        (["run", "6a", "--set", "blocks=many"], "blocks: expected cells of each block"),
+        (["run", "6a", "--set", "cell=lstm", "squash_state=none"], "of memory blocks"),
+        (["run", "rivals", "--set", "blocks=2"], "no field of this row"),
+        (["sweep", "6a", "--over", "rate=0.1", "--rate", "0.5"], "--over takes all fields"),
+        (["run", "6a", "--trials", "1", "--workers", "1", "--set", "every_step=true",
+          "gradient=bptt"], "bptt has no on-line form"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_set_is_told_in_a_line(words, says, tmp_path, capsys):
+    assert main([*words, "--folder", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert says in said and said.count("\n") == 1

@@ -105,7 +105,7 @@ def my_task():
         ({"task": my_task}, "FUNCTIONS"),
         ({"task": partial(my_task, 3)}, "FUNCTIONS"),
         ({"activation": lambda net: net}, "FUNCTIONS"),
-        ({"stop": partial(recent, window=3)}, "KEYWORDS"),
+        ({"stop": partial(recent, windows=3)}, "KEYWORDS"),
     ],
 )
 def test_what_has_no_name_is_refused_in_one_line(fields, table):

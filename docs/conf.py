@@ -5,8 +5,10 @@ a page needs lies beside it: fonts, scripts, and mathematics as MathML, which br
 themselves.
 """
 
+import inspect
 import os
 import sys
+import types
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -14,6 +16,7 @@ sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("PYTHONPATH", str(ROOT))  # of the notebooks' kernels
 
+import lstm_jax
 from lstm_jax.version import __version__
 
 project, author, release = "lstm_jax", "The lstm_jax authors", __version__
@@ -25,12 +28,13 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
     "mathml",
-    "api_pages",
 ]
+html_math_renderer = "mathml"
 
 root_doc = "docs/index"
 include_patterns = [
     "docs/**.md",
+    "docs/api/generated/*.rst",
     "notebooks/*.py",
     "experiments/results/*/README.md",
     "README.md",
@@ -62,3 +66,24 @@ autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
+
+
+def names() -> str:
+    """What `import lstm_jax` offers, as a table: the name, where it lives, what it is."""
+    lines = ["| name | what it is |", "|---|---|"]
+    for name in sorted(lstm_jax.__all__, key=str.lower):
+        one = getattr(lstm_jax, name)
+        if isinstance(one, types.ModuleType):
+            role, target = "mod", one.__name__
+        elif isinstance(one, str):
+            continue  # the version
+        else:
+            role, target = "obj", f"{one.__module__}.{one.__qualname__}"
+        says = (inspect.getdoc(one) or "").split("\n\n")[0].replace("\n", " ").replace("|", "\\|")
+        lines.append(f"| {{py:{role}}}`lj.{name} <{target}>` | {says.split('. ')[0]} |")
+    return "\n".join(lines) + "\n"
+
+
+def setup(app) -> None:
+    """Write what is written anew every time, before the sources are read."""
+    (Path(app.confdir) / "api" / "names.md").write_text(names(), encoding="utf-8")

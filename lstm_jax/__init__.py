@@ -41,7 +41,14 @@ from lstm_jax.training.config import TrialConfig
 from lstm_jax.training.gradient_descent import gradient_descent
 from lstm_jax.training.records import curve_points
 from lstm_jax.training.trial import Trial, TrialState, make_trial
-from lstm_jax.trials import Finished, Progress, RunError, run_trials
+from lstm_jax.trials import (
+    Finished,
+    Progress,
+    RunError,
+    curve_columns,
+    record_columns,
+    run_trials,
+)
 from lstm_jax.types import (
     Carousel,
     Cell,
@@ -92,6 +99,7 @@ __all__ = [
     "check_task",
     "coupled_lstm",
     "ctc",
+    "curve_columns",
     "curve_points",
     "decoder",
     "dropout",
@@ -127,6 +135,7 @@ __all__ = [
     "random_guessing",
     "readout",
     "record",
+    "record_columns",
     "rnn",
     "run_layers",
     "run_trials",

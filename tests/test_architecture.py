@@ -46,7 +46,7 @@ EXPERIMENTS = (
     ("running",),
     ("reporting",),
     ("studies",),
-    ("family",),
+    ("family", "html_report"),
     ("benchmarks",),
     ("cli",),
     ("__main__",),

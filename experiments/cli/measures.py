@@ -1,8 +1,8 @@
 """Commands that measure the library itself: gradients and speed."""
 
-from experiments.cli.common import Files, tell
+from experiments.cli.common import Files, Folder, tell
 from experiments.common.errors import UserError
-from experiments.common.files import shown
+from experiments.common.files import HERE, shown, write_text
 from experiments.common.numbers import check_numbers
 
 
@@ -32,6 +32,7 @@ def bench(
     accelerator: bool = False,
     layers: bool = False,
     speakers: bool = False,
+    kept: Folder = None,
     json: bool = False,
 ) -> int:
     """Time the trials of row 4-100, or the methods that it is compared with.
@@ -47,6 +48,7 @@ def bench(
       layers: time, instead, LSTM and GRU layers beside those of flax, equinox and torch.
       speakers: train and test, instead, our 32 trials of speaker recognition at once and 8 of
         torch's one after the other; needs `make data`.
+      kept: measure nothing; write what was measured and is kept as a Markdown page.
       json: as JSON.
     """
     check_numbers(seconds=seconds, lanes=lanes)
@@ -55,6 +57,11 @@ def bench(
             "--peers, --rivals, --accelerator, --layers and --speakers are separate; give one of "
             "them"
         )
+    if kept is not None:
+        from experiments.benchmarks.kept import page
+
+        write_text(kept, page(HERE / "results" / "measures"))
+        return 0
     from experiments.benchmarks import accelerator as accelerators
     from experiments.benchmarks import layer_speed, rival_speed, speed_tables, trial_speed
 

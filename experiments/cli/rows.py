@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+from pathlib import Path
 from typing import Literal
 
 from experiments.cli.common import (
@@ -48,6 +49,10 @@ def run(
     budget: Seconds = None,
     folder: Folder = None,
     workers: Count = None,
+    distributed: bool = False,
+    coordinator: Name = None,
+    processes: Count = None,
+    process: Count = None,
 ) -> int:
     """Train rows of the paper's tables. A run started again goes on where it was.
 
@@ -66,16 +71,32 @@ def run(
       budget: seconds for each row, after which it is put down to be taken up again.
       folder: where results/ and runs/ are kept, by default experiments/.
       workers: rows at the same time; by default as many as there are processors.
+      distributed: one of several processes that divide the trials, as a cluster has started them
+        (SLURM, MPI, Kubernetes).
+      coordinator: the same without a cluster: HOST:PORT of the first process,
+      processes: how many there are,
+      process: and which of them this is, from 0.
     """
     check_numbers(
-        trials=trials, seed=seed, lanes=lanes, devices=devices, budget=budget, workers=workers
+        trials=trials,
+        seed=seed,
+        lanes=lanes,
+        devices=devices,
+        budget=budget,
+        workers=workers,
+        processes=processes,
     )
+    from experiments.running.together import join
+
+    join(distributed, coordinator, processes, process)  # before anything computes
     todo = [
         Job(row, read, trials or row.trials, seed, lanes or 0, devices)
         for row, read in select.choose(rows, reading, settings)
     ]
     from experiments.running.workers import run_apart, run_here
 
+    if distributed or coordinator is not None:
+        return run_here(todo, home(folder), budget)  # row after row, each by all of them
     workers = min(workers or os.cpu_count() or 1, len(todo))
     if workers == 1:
         return run_here(todo, home(folder), budget)
@@ -91,6 +112,10 @@ def report(
     ran: bool = False,
     folder: Folder = None,
     into: Folder = None,
+    html: Folder = None,
+    figure: Folder = None,
+    records: Folder = None,
+    curves: Folder = None,
 ) -> int:
     """Print what was measured beside what the paper says; reads result files only.
 
@@ -102,11 +127,23 @@ def report(
       ran: only what was run.
       folder: where results/ is kept, by default experiments/.
       into: a Markdown file whose report, between two comments, is to be brought up to date.
+      html: write it as one page to look at, with all curves, readings tried, and nets at work.
+      figure: draw our means as multiples of the paper's, as .png.
+      records: write a line for every trial as .csv or .parquet.
+      curves: the same for every point of every learning curve.
     """
     from experiments.reporting import report as reports
     from experiments.running import results
 
-    one_form(json, format=format != "terminal", into=into is not None)
+    one_form(
+        json,
+        format=format != "terminal",
+        into=into is not None,
+        html=html is not None,
+        figure=figure is not None,
+        records=records is not None,
+        curves=curves is not None,
+    )
     if into is not None and format != "terminal":
         raise UserError("--into writes Markdown; leave out --format")
     if table is not None and table not in reports.TITLES:
@@ -117,8 +154,12 @@ def report(
     for stranger in reports.strangers(found):
         print(stranger, file=sys.stderr)
     listed = reports.lines(found, table, chosen, ran)
-    if not any(line["trials"] for line in listed) and (ran or into is not None):
+    wanted = ran or any((into, html, figure, records, curves))
+    if wanted and not any(line["trials"] for line in listed):
         raise UserError(f"{shown(here)} has no result of these rows; `run` them, or give --folder")
+    if any(written := (html, figure, records, curves)):
+        _write_report(here, found, listed, *written)
+        return 0
     if json:
         return tell(True, lambda: listed)
     if into is not None:
@@ -130,6 +171,32 @@ def report(
         return 0
     print({"markdown": reports.as_markdown, "csv": reports.as_csv}[format](listed))
     return 0
+
+
+def _write_report(
+    folder: Path,
+    found: dict,
+    listed: list[dict],
+    html: Path | None,
+    figure: Path | None,
+    records: Path | None,
+    curves: Path | None,
+) -> None:
+    """What was run, as files."""
+    from experiments.html_report import page
+    from experiments.reporting import columns, figures, overview
+
+    ran = {(line["row"], line["reading"]) for line in listed if line["trials"]}
+    kept = {name: result for name, result in found.items() if name in ran}
+    if html is not None:
+        write_text(html, page.assemble(folder, listed, kept))
+    if figure is not None:
+        figures.save(overview.overview(listed), figure)
+    if records is not None:
+        columns.write(records, columns.records(kept))
+    if curves is not None:
+        columns.write(curves, columns.curves(kept))
+    print(*(shown(path) for path in (html, figure, records, curves) if path), sep="\n")
 
 
 def figure(row: Row, /, reading: str = "literal", folder: Folder = None, out: Folder = None) -> int:

@@ -54,17 +54,33 @@ def read_bytes(path: Path) -> bytes:
 
 
 @contextlib.contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """Hold a folder for this process; it is free again when the process ends, however it ends."""
+def alone_in(folder: Path, name: str = "lock") -> Iterator[None]:
+    """Hold a folder for this process; it is free again when the process ends, however it ends.
+
+    Args:
+      folder: the folder.
+      name: of the file by which it is held; processes that share a folder have one each.
+    """
+    with held(folder, name) as ours:
+        if not ours:
+            raise UserError(
+                f"another process is at work in {shown(folder)}; wait for it, or give --folder "
+                "another folder"
+            )
+        yield
+
+
+@contextlib.contextmanager
+def held(folder: Path, name: str, wait: bool = False) -> Iterator[bool]:
+    """Hold a file of a folder, or be told that another process does; `wait` until it is free."""
     try:
         import fcntl
     except ImportError:  # Windows
-        yield
+        yield True
         return
-    path = folder / "lock"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        file = open(path, "w")  # noqa: SIM115
+        file = open(folder / name, "w")  # noqa: SIM115
     except OSError as error:
         raise UserError(
             f"cannot use {shown(folder)} ({error.strerror or error}); give --folder a folder that "
@@ -72,13 +88,11 @@ def alone_in(folder: Path) -> Iterator[None]:
         ) from error
     with file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise UserError(
-                f"another process is at work in {shown(folder)}; wait for it, or give --folder "
-                "another folder"
-            ) from error
-        yield
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except OSError:
+            yield False
+            return
+        yield True
 
 
 def shown(path: Path) -> str:

@@ -10,6 +10,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "lanes": (1, 65_536),
     "devices": (1, 256),
     "workers": (1, 1024),
+    "processes": (1, 100_000),
     "seed": (0, 2**32 - 1),  # larger ones, and negative ones, would be these over again
     "largest": (0, 16),
     "budget": (1e-6, 10**9),

@@ -48,7 +48,7 @@ def draw(row: Row, reading: Reading, source: Path, out: Path) -> list[Path]:
     figures = {"curves": curves(row, reading, result), "after": after(row, reading, result)}
     if net_at_work:
         figures["gates"] = at_work(row, reading, *net_at_work)
-    return [_save(figure, out / f"{source.stem}.{name}.png") for name, figure in figures.items()]
+    return [save(figure, out / f"{source.stem}.{name}.png") for name, figure in figures.items()]
 
 
 def _check_row(row: Row, reading: Reading, result: dict, source: Path) -> None:
@@ -109,23 +109,31 @@ def after(row: Row, reading: Reading, result: dict) -> Figure:
 
 def at_work(row: Row, reading: Reading, trial: int, params: Any, seed: int = 0) -> Figure:
     """Inputs, gates, states and outputs of a trained net over one fresh sequence."""
-    read = reading.read(row)
-    cell, sequence = net(read), read.training.task().sample(jax.random.key(seed))
-    length = int(sequence.length)
-    inputs = sequence.inputs[:length]
-
-    inside = {} if row.rival or read.net.cell else _inside(read, cell, params, inputs)
-    panels = {"inputs": inputs, **inside, "outputs": unroll(cell, params, inputs)[1]}
+    shown_ones, sequence = panels(row, reading, params, seed)
     figure, axes = plt.subplots(
-        len(panels), sharex=True, figsize=(8, 9), layout="constrained", squeeze=False
+        len(shown_ones), sharex=True, figsize=(8, 9), layout="constrained", squeeze=False
     )
-    for ax, (name, values) in zip(axes[:, 0], panels.items(), strict=True):
+    for ax, (name, values) in zip(axes[:, 0], shown_ones.items(), strict=True):
         _panel(ax, name, np.asarray(values))
     for t, k, goal in _goals(sequence):
         axes[-1, 0].plot(t, goal, "o", color=f"C{k}", fillstyle="none", clip_on=False)
     axes[-1, 0].set_xlabel("time step (circles: goals)")
     axes[0, 0].set_title(f"{row.name}, {row.title}: trial {trial} after training")
     return figure
+
+
+def panels(
+    row: Row, reading: Reading, params: Any, seed: int = 0
+) -> tuple[dict[str, Any], Sequence]:
+    """What there is to see of a trained net over one fresh sequence, by name, and the sequence.
+
+    Inputs, gates and states if it has any, outputs: `(steps, units)` each, or symbols `(steps,)`.
+    """
+    read = reading.read(row)
+    cell, sequence = net(read), read.training.task().sample(jax.random.key(seed))
+    inputs = sequence.inputs[: int(sequence.length)]
+    inside = {} if row.rival or read.net.cell else _inside(read, cell, params, inputs)
+    return {"inputs": inputs, **inside, "outputs": unroll(cell, params, inputs)[1]}, sequence
 
 
 def _mark_published(axes, row: Row, label: str) -> None:
@@ -178,7 +186,8 @@ def _title(row: Row, result: dict) -> str:
     return f"{row.name}, {row.title}: {result['trials']} trials, reading {result['reading']}"
 
 
-def _save(figure: Figure, path: Path) -> Path:
+def save(figure: Figure, path: Path) -> Path:
+    """Write a figure as PNG and forget it."""
     write_whole(path, lambda file: figure.savefig(file, format="png", dpi=120))
     plt.close(figure)
     return path

@@ -155,6 +155,8 @@ def read_weights(path: Path, like: Any) -> tuple[int, Any]:
             f"{shown(path)} holds no weights ({type(error).__name__}); {_LEFT}"
         ) from error
     wanted = {_name(at): (leaf.shape, leaf.dtype) for at, leaf in leaves}
+    # what a net has not was an empty array once, and is nothing today
+    held = {name: array for name, array in held.items() if array.size or name in wanted}
     if {name: (array.shape, array.dtype) for name, array in held.items()} != wanted:
         raise UserError(f"{shown(path)} holds the weights of another net; {_LEFT}")
     return trial, jax.tree.unflatten(tree, [held[name] for name in wanted])

@@ -1,5 +1,6 @@
 """Run one job in this process, keep what it finds, say so in one line."""
 
+import contextlib
 import json
 import os
 import sys
@@ -23,7 +24,9 @@ from experiments.paper.row import Row
 from experiments.running import results
 from experiments.running.forms import progress_form
 from experiments.running.jobs import Job
+from experiments.running.together import first, name_of, own
 from lstm_jax.trials import Finished, Progress, RunError, run_trials
+from lstm_jax.trials.storage import Folder
 
 
 class Outcome(NamedTuple):
@@ -73,26 +76,42 @@ def run(
     """
     ask_for_devices(job.devices)
     work = working_folder(folder, job)
-    with alone_in(work):
+    with alone_in(work, own("lock")):
         watch = _Watch(work, on_chunk)
         records = _train(job, work, budget_s, watch)
-        if len(records) < job.trials:
+        if len(records) < job.trials and jax.process_count() > 1 and budget_s is None:
+            _wait_for_others(job, work)
+            records = _train(job, work, budget_s, watch)  # which only reads what all have kept
+        if len(records) < job.trials or not first():
             return Outcome(None, work, _unfinished(job, records, watch))
         return _finish(job, folder, work, records, watch)
+
+
+def _wait_for_others(job: Job, work: Path) -> None:
+    """Until all trials are recorded; where a process dies, JAX ends the others, too."""
+    kept = Folder(work, jax.process_index())
+    while len(kept.records()) < job.trials:
+        time.sleep(0.5)
+
+
+def _shares(work: Path, name: str) -> list[Path]:
+    """The files of this name that processes have left."""
+    stem, _, kind = name.partition(".")
+    return [path for path in (work / name, *sorted(work.glob(f"{stem}.*.{kind}"))) if path.exists()]
 
 
 class _Watch:
     """Writes how a job stands, over all processes that worked on it."""
 
     def __init__(self, work: Path, on_chunk: Callable[[Progress], None] | None):
-        self._path, self._on_chunk = work / "progress.json", on_chunk
+        self._path, self._on_chunk = work / own("progress.json"), on_chunk
         self._began = time.monotonic()
         self._before = self._spent(work)
         self.worked = False
 
     def _spent(self, work: Path) -> float:
         try:
-            return read_progress(work).seconds
+            return read_progress(work, jax.process_index()).seconds
         except UserError as error:
             print(f"{error}; time is counted from now", file=sys.stderr)
             return 0.0
@@ -105,16 +124,27 @@ class _Watch:
         self.worked = True
         standing = progress._replace(seconds=round(self.seconds, 1))
         write_text(self._path, json.dumps(standing._asdict()))
-        if self._on_chunk:
-            self._on_chunk(progress)
+        if self._on_chunk and first():
+            self._on_chunk(_of_all(self._path.parent, progress))
 
 
-def read_progress(work: Path) -> Progress:
+def read_progress(work: Path, process: int = 0) -> Progress:
     """How a job stood when it last said so; at its beginning if it did not."""
-    path = work / "progress.json"
+    path = work / name_of("progress.json", process)
     if not path.exists():
         return Progress(0, 0, 0, 0, 0, 0.0)
     return Progress(**read_json(path, "progress file", progress_form, then="remove it"))
+
+
+def _of_all(work: Path, own_part: Progress) -> Progress:
+    """How a job stands over all processes, as far as the others have said so."""
+    parts = [own_part]
+    for process in range(jax.process_count()):
+        if process != jax.process_index():
+            with contextlib.suppress(UserError):
+                parts.append(read_progress(work, process))
+    counts = (sum(numbers) for numbers in zip(*(part[:-1] for part in parts), strict=True))
+    return Progress(*counts, seconds=own_part.seconds)
 
 
 def shape_of_net(row: Row, reading: Reading) -> Any:
@@ -127,7 +157,7 @@ def _train(job: Job, work: Path, budget_s: float | None, watch: _Watch) -> list[
         number = finished.record["trial"]
         if finished.record["phase"] == "solved" and number < kept["trial"]:
             kept["trial"] = number
-            results.write_weights(work / "weights.npz", number, finished.params)
+            results.write_weights(work / own("weights.npz"), number, finished.params)
 
     kept = {"trial": _kept_trial(work, job)}
     try:
@@ -154,7 +184,7 @@ def _train(job: Job, work: Path, budget_s: float | None, watch: _Watch) -> list[
 
 def _kept_trial(work: Path, job: Job) -> int:
     """The trial whose net is kept; beyond all trials if there is none, or a damaged one."""
-    path = work / "weights.npz"
+    path = work / own("weights.npz")
     if not path.exists():
         return job.trials
     try:
@@ -180,10 +210,18 @@ def _finish(job: Job, folder: Path, work: Path, records: list[dict], watch: _Wat
         elif not watch.worked:
             return Outcome(there, path, _says(job, there, path, "; was complete already"))
     results.write(path, found)
-    if (work / "weights.npz").exists():
-        weights = (work / "weights.npz").read_bytes()
-        write_whole(path.with_suffix(".npz"), lambda file: file.write(weights))
+    if weights := _weights(job, work):
+        write_whole(path.with_suffix(".npz"), lambda file: file.write(weights.read_bytes()))
     return Outcome(found, path, _says(job, found, path, note))
+
+
+def _weights(job: Job, work: Path) -> Path | None:
+    """Of the nets that processes have kept, that of the first trial."""
+    kept, like = {}, shape_of_net(job.row, job.reading)
+    for path in _shares(work, "weights.npz"):
+        with contextlib.suppress(UserError):  # a damaged one of a process that is no more
+            kept[results.read_weights(path, like)[0]] = path
+    return kept[min(kept)] if kept else None
 
 
 def _says(job: Job, result: dict, path: Path, note: str) -> str:

@@ -17,6 +17,7 @@ from experiments.common.files import HERE
 from experiments.running.jobs import Job
 from experiments.running.progress import Bars
 from experiments.running.run_job import read_progress, run, working_folder
+from experiments.running.together import first
 
 
 class Child(NamedTuple):
@@ -34,7 +35,8 @@ def run_here(jobs: list[Job], folder: Path, budget_s: float | None) -> int:
         for job in jobs:
             outcome = run(job, folder, budget_s, partial(bars.show, job))
             bars.drop(job)
-            print(outcome.says, flush=True)
+            if first():
+                print(outcome.says, flush=True)
     return 0
 
 

@@ -5,13 +5,13 @@ change, and under pairs and larger sets built from what fitted best. The best of
 are confirmed with more trials on fresh seeds; a figure chosen on some seeds is never
 reported from them. A reading is given up when no trial is solved by one and a half times
 the published mean. Everything tried is kept, `results/study/<row>.json`, as it comes, and
-a study started again goes on.
+a study started again goes on. Several processes may be at one study, on any machines that share
+the folder: each tries a reading that nobody has taken, and where a process ends, others take its.
 """
 
 import json
 import time
 from collections.abc import Iterable, Iterator
-from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +19,7 @@ import jax
 import numpy as np
 
 from experiments.common.errors import UserError
-from experiments.common.files import alone_in, shown, write_text
+from experiments.common.files import held, shown, write_text
 from experiments.common.provenance import commit, versions
 from experiments.common.structure import SEED, read_json
 from experiments.methods.build import trial
@@ -39,6 +39,8 @@ KEPT = 4  # how many of the best are built upon, and how many are confirmed
 LARGEST = 3  # changes in a set that is built
 PAST, PAST_SCREENED = 4, 3  # times the published mean, beyond which a trial has failed
 HOPELESS = 1.5  # times it, after which a reading under which no trial is solved is given up
+
+_WAIT_S = 1.0  # until it is looked again what others have tried
 
 Names = tuple[str, ...]
 
@@ -157,13 +159,10 @@ class Study:
         self.entries = read(self.path) if self.path.exists() else []
 
     def run(self) -> Iterator[dict[str, Any]]:
-        """Try what is not yet tried; every entry as it comes, until time is over."""
-        with alone_in(self._lock):
-            search = self._chosen_there(self._like) if self._like else self._screen()
-            for names in chain(self._sets, search):
-                yield from self._try(names, self.seed, self._screened)
-            for names in self.chosen():
-                yield from self._try(names, self.seed + CONFIRM_SEED, self._confirmed)
+        """Try what nobody has tried; every entry as it comes, until time is over."""
+        for sets in self._levels():
+            yield from self._try_all(sets, self.seed, self._screened)
+        yield from self._try_all(self.chosen(), self.seed + CONFIRM_SEED, self._confirmed)
 
     def chosen(self) -> list[Names]:
         """What is to be confirmed: the best sets and change, named readings, the literal one."""
@@ -187,31 +186,55 @@ class Study:
             )
         return [names for names in other.chosen() if combine_quietly(self.row, names)]
 
-    def _screen(self) -> Iterator[Names]:
-        yield ()
-        yield from ((c.name,) for c in self._single() if self._largest)
-        yield from named(self.row)
+    def _levels(self) -> Iterator[list[Names]]:
+        """What the search tries: sets of which some depend on how those before fared."""
+        yield self._sets
+        if self._like:
+            yield self._chosen_there(self._like)
+            return
+        yield [(), *((c.name,) for c in self._single() if self._largest), *named(self.row)]
         for size in range(2, self._largest + 1):
             good = [names for names in self.best(KEPT) if names]
             singles = sorted({n for names in (*good, *self.best(KEPT, changes=1)) for n in names})
-            for names in good:
-                if len(names) == size - 1:
-                    yield from (_together(names, n) for n in singles if _compatible(names, n))
+            smaller = [names for names in good if len(names) == size - 1]
+            yield [_together(s, n) for s in smaller for n in singles if _compatible(s, n)]
 
     def _single(self) -> list[Change]:
         return [change for change in offered(self.row).values() if change.searched]
 
-    def _try(self, names: Names, seed: int, trials: int) -> Iterator[dict[str, Any]]:
-        if any(tuple(e["changes"]) == names and e["seed"] == seed for e in self.entries):
-            return
-        if time.monotonic() > self._deadline:
-            return
+    def _try_all(self, sets: Iterable[Names], seed: int, trials: int) -> Iterator[dict[str, Any]]:
+        """Try what nobody has tried and nobody is at; wait for what others are at."""
+        sets = list(dict.fromkeys(sets))
+        while left := [names for names in sets if not self._tried(names, seed)]:
+            idle = True
+            for names in left:
+                if time.monotonic() > self._deadline:
+                    return
+                with held(self._lock, f"{title(names).replace('/', '_by_')}.{seed}") as ours:
+                    if ours and not self._tried(names, seed):
+                        yield self._try(names, seed, trials)
+                        idle = False
+            if idle:
+                time.sleep(_WAIT_S)
+
+    def _tried(self, names: Names, seed: int) -> bool:
+        """Whether anybody has tried a set."""
+
+        def there() -> bool:
+            return any(tuple(e["changes"]) == names and e["seed"] == seed for e in self.entries)
+
+        if not there() and self.path.exists():
+            self.entries = read(self.path)
+        return there()
+
+    def _try(self, names: Names, seed: int, trials: int) -> dict[str, Any]:
         past = PAST_SCREENED if seed == self.seed else PAST
         found = train(self.row, names, seed, trials, past, self._lanes)
         entry = {"changes": list(names), "seed": seed, "commit": commit(), **found}
-        self.entries.append(entry)
-        self._write()
-        yield entry
+        with held(self._lock, "lock", wait=True):
+            self.entries = [*(read(self.path) if self.path.exists() else []), entry]
+            self._write()
+        return entry
 
     def _write(self) -> None:
         lines = ",\n".join(f"  {json.dumps(e)}" for e in self.entries)

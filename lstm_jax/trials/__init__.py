@@ -7,10 +7,19 @@ identity   what a run is, and how two differ
 locks      one process at a time
 interruption    signals while something is under way
 plain      what is written as JSON
+columns    records as tidy tables
 """
 
+from lstm_jax.trials.columns import curve_columns, record_columns
 from lstm_jax.trials.errors import RunError
 from lstm_jax.trials.lanes import Finished
 from lstm_jax.trials.run import Progress, run_trials
 
-__all__ = ["Finished", "Progress", "RunError", "run_trials"]
+__all__ = [
+    "Finished",
+    "Progress",
+    "RunError",
+    "curve_columns",
+    "record_columns",
+    "run_trials",
+]

@@ -200,7 +200,7 @@ def test_readings_are_explored(opened):
     page.wait_for_function("document.querySelector('#chance').textContent.includes('4-100')")
     after = page.locator("#readings-chart svg").inner_html(), page.text_content("#chance")
     assert before[0] != after[0] and before[1] != after[1]
-    assert "gate-biases+tangent-output" in page.locator("#readings-chart svg").inner_text()
+    assert "gate-biases+tangent-output" in page.locator("#readings-chart svg").inner_html()
     shoot(opened, "report-readings")
     assert opened.faults == []
 

@@ -13,7 +13,7 @@ import altair as alt
 from experiments.html_report.gather import Net
 
 PHASES = ("solved", "capped", "diverged")
-COLORS = ("#0072B2", "#E69F00", "#D55E00")
+COLORS = ("#2F8FD0", "#E69F00", "#D55E00")  # on white and on black
 TEXT = "currentColor"
 
 
@@ -99,7 +99,7 @@ def readings(studied: list[dict[str, Any]]) -> dict[str, Any]:
     )
     base = alt.Chart(alt.InlineData(studied)).transform_filter("datum.row == chosen")
     kinds = alt.Scale(domain=["reproduced", "not"], range=[COLORS[0], COLORS[1]])
-    x = alt.X("mean:Q", scale=alt.Scale(type="log", zero=False), title="mean sequences to success")
+    x = alt.X("mean:Q", scale=alt.Scale(type="log"), title="mean sequences to success")
     y = alt.Y("reading:N", sort=alt.SortField("order"), title=None, axis=alt.Axis(labelLimit=360))
     bars = base.mark_rule().encode(x=x, x2="high:Q", y=y)
     bars = bars.encode(x=alt.X("low:Q", title="mean sequences to success"))
@@ -128,18 +128,24 @@ def at_work(net: Net) -> dict[str, Any]:
     here = here.transform_calculate(now="step").encode(x=alt.X("now:Q", title="time step"))
     panels = []
     for kind in dict.fromkeys(point["kind"] for point in net.values):
+        values = [point["value"] for point in net.values if point["kind"] == kind]
+        reach = alt.Scale(domain=[min(0, *values), max(0, *values)], nice=True)
         of_kind = alt.Chart(points).transform_filter(f"datum.kind == {kind!r}")
         color = alt.Color("unit:N", scale=alt.Scale(scheme="viridis"), legend=None)
         lines = of_kind.mark_line(point=alt.OverlayMarkDef(size=8), strokeWidth=1).encode(
             x=alt.X("step:Q", title="time step", scale=alt.Scale(domain=[1, net.steps])),
-            y=alt.Y("value:Q", title=kind),
+            y=alt.Y("value:Q", title=kind, scale=reach),
             color=color,
             tooltip=["unit:N", "step:Q", alt.Tooltip("value:Q", format=".3f")],
         )
         bars = (
             of_kind.transform_filter("datum.step == step")
             .mark_bar()
-            .encode(x=alt.X("value:Q", title="now"), y=alt.Y("unit:N", title=None), color=color)
+            .encode(
+                x=alt.X("value:Q", title="now", scale=reach),
+                y=alt.Y("unit:N", title=None),
+                color=color,
+            )
         )
         panels.append(
             alt.hconcat(

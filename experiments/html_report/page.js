@@ -1,4 +1,3 @@
-"use strict";
 // Tables sort, filter and open; charts are drawn when they are first looked at.
 const data = JSON.parse(document.getElementById("data").textContent);
 

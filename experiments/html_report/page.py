@@ -60,7 +60,7 @@ def _version() -> str:
 
 def _in_script(text: str) -> str:
     """Text that ends no script element before its time."""
-    return text.replace("</", "<\\/")
+    return text.replace("</script", "<\\/script")
 
 
 def _drawn(line: dict[str, Any]) -> dict[str, Any]:
@@ -69,7 +69,8 @@ def _drawn(line: dict[str, Any]) -> dict[str, Any]:
 
 
 def _tables(lines: list[dict[str, Any]]) -> list[int]:
-    return list(dict.fromkeys(line["table"] for line in lines))
+    """The paper's tables, then what is not in it."""
+    return sorted({line["table"] for line in lines}, key=lambda table: (table == 0, table))
 
 
 COLUMNS = ("row", "reading", "solved", "mean after", "paper", "ours / paper", "test", "cap", "time")

@@ -41,5 +41,5 @@ def overview(listed: list[dict[str, Any]]) -> Figure:
     axes.set(yscale="log", ylim=(1 / REACH, REACH), ylabel="our mean / the paper's")
     axes.set_xticks(range(len(rows)), rows, rotation=90, fontsize=8)
     axes.set_title("Training sequences until a row of the paper is solved")
-    axes.legend(fontsize=8, loc="upper left", ncols=3)
+    axes.legend(fontsize=8, loc="lower left", ncols=1)
     return figure

@@ -285,3 +285,31 @@ def test_a_search_can_be_cut_short_and_confirmed(tmp_path, trained):
     assert set(searched) == {*map(tuple, begun), *reading_search.named(ROW)}
     assert {tuple(e["changes"]) for e in kept if e["seed"]} > set(reading_search.named(ROW))
     assert all(e["commit"] == commit() for e in kept)
+
+
+def test_several_processes_share_a_study_and_nothing_is_tried_twice(tmp_path, trained):
+    """Two searches at one folder, step by step in turn, as two processes would go."""
+    options = {"screened": 40, "confirmed": 60}
+    alone = reading_search.Study(ROW, tmp_path / "alone", **options)
+    expected = [(tuple(e["changes"]), e["seed"]) for e in alone.run()]
+    asked = len(trained)
+    both = [reading_search.Study(ROW, tmp_path / "both", **options).run() for _ in range(2)]
+    while both:
+        for one in list(both):
+            if next(one, None) is None:
+                both.remove(one)
+    kept = reading_search.read(tmp_path / "both" / "results" / "study" / f"{ROW.name}.json")
+    found = [(tuple(e["changes"]), e["seed"]) for e in kept]
+    assert sorted(found) == sorted(expected) and len(set(found)) == len(found)
+    assert len(trained) - asked == len(expected)
+
+
+def test_what_another_process_is_at_is_left_to_it(tmp_path, trained, monkeypatch):
+    one = reading_search.Study(ROW, tmp_path, screened=40, confirmed=60, largest=0)
+    first = one.run()
+    assert next(first)["changes"] == []  # it still holds that reading
+    waited = []
+    monkeypatch.setattr(reading_search.time, "sleep", waited.append)
+    other = reading_search.Study(ROW, tmp_path, screened=40, confirmed=60, largest=0)
+    assert [e["changes"] for e in other.run() if e["seed"] == 0] != []
+    assert all(e["changes"] != [] for e in other.run())

@@ -26,7 +26,6 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.napoleon",
-    "sphinx.ext.viewcode",
     "mathml",
 ]
 html_math_renderer = "mathml"
@@ -50,6 +49,7 @@ html_css_files = ["docs.css"]
 html_extra_path = ["_top"]  # index.html of the site, which leads to that of the docs
 html_theme_options = {"home_page_in_toc": False, "show_navbar_depth": 1}
 html_copy_source = False
+html_context = {"default_mode": "auto"}  # dark and light as the reader's system has it
 templates_path = ["_templates"]
 
 nb_custom_formats = {".py": ["jupytext.reads", {"fmt": "py:percent"}]}

@@ -29,6 +29,7 @@ KEPT: dict[str, tuple[str, Callable[[dict[str, Any]], Table]]] = {
         speed_tables.accelerator_table,
     ),
     "layers.json": ("bench --layers --json", speed_tables.layers_table),
+    "processes.json": ("bench --processes --json", speed_tables.processes_table),
     "rivals.json": ("bench --rivals --json", speed_tables.rivals_table),
 }
 CORES = (1, 2, 16)

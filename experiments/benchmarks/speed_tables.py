@@ -84,6 +84,24 @@ def layers_table(found: dict[str, Any]) -> Table:
     return grid
 
 
+def processes_table(found: dict[str, Any]) -> Table:
+    """The result of `process_speed.bench` likewise; e is the share of the cores that works."""
+    timed, cores = found["processes"], found["machine"]["cores"]
+    grid = Table.grid()
+    grid.add_row(
+        f"Row 4-100, {found['trials']} trials of {found['cap']:,} sequences each: seconds from "
+        "start to end, those in which trials ran, and their efficiency beside one process"
+    )
+    made = _table("processes", "seconds", "of training", "efficiency")
+    one = timed["1"]["training"]
+    for number, t in timed.items():
+        share = one / (t["training"] * min(int(number), cores))
+        made.add_row(number, f"{t['seconds']:.1f}", f"{t['training']:.1f}", f"{share:.0%}")
+    grid.add_row(made)
+    grid.add_row(_on(found["machine"]))
+    return grid
+
+
 def speakers_table(found: dict[str, Any]) -> Table:
     """The result of `speaker_speed.bench` likewise."""
     grid = Table.grid()

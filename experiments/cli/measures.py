@@ -32,6 +32,7 @@ def bench(
     accelerator: bool = False,
     layers: bool = False,
     speakers: bool = False,
+    processes: bool = False,
     kept: Folder = None,
     json: bool = False,
 ) -> int:
@@ -48,14 +49,15 @@ def bench(
       layers: time, instead, LSTM and GRU layers beside those of flax, equinox and torch.
       speakers: train and test, instead, our 32 trials of speaker recognition at once and 8 of
         torch's one after the other; needs `make data`.
+      processes: time, instead, a run that 1, 2 and 4 processes of this machine divide.
       kept: measure nothing; write what was measured and is kept as a Markdown page.
       json: as JSON.
     """
     check_numbers(seconds=seconds, lanes=lanes)
-    if rivals + peers + accelerator + layers + speakers > 1:
+    if rivals + peers + accelerator + layers + speakers + processes > 1:
         raise UserError(
-            "--peers, --rivals, --accelerator, --layers and --speakers are separate; give one of "
-            "them"
+            "--peers, --rivals, --accelerator, --layers, --speakers and --processes are separate; "
+            "give one of them"
         )
     if kept is not None:
         from experiments.benchmarks.kept import page
@@ -70,6 +72,11 @@ def bench(
 
         recognised = speaker_speed.bench()
         return tell(json, lambda: recognised, lambda: [speed_tables.speakers_table(recognised)])
+    if processes:
+        from experiments.benchmarks import process_speed
+
+        divided = process_speed.bench()
+        return tell(json, lambda: divided, lambda: [speed_tables.processes_table(divided)])
     if layers:
         beside = layer_speed.bench(seconds)
         return tell(json, lambda: beside, lambda: [speed_tables.layers_table(beside)])

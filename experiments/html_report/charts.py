@@ -6,6 +6,9 @@ network. Colours are Okabe and Ito's, told apart by colour-blind people; lines d
 strokes as well. Text has the colour of the page, dark or light.
 """
 
+# pyright: reportArgumentType=false, reportCallIssue=false, reportAttributeAccessIssue=false
+# the stubs of altair are narrower than what it takes
+
 from typing import Any
 
 import altair as alt

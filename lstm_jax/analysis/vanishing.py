@@ -87,7 +87,7 @@ def vanishing_factor(weights: Array, slopes: Array, u: int, v: int) -> Array:
 
 
 def vanishing_bound(weights: Array, lag: Array | int, steepest: Array | float = 0.25) -> Array:
-    """|d theta_v(t-q)/d theta_u(t)| <= n (f'_max ||W||)^q, for all u and v.
+    """`|d theta_v(t-q)/d theta_u(t)| <= n (f'_max ||W||)^q`, for all u and v.
 
     Section 3.1 of the 1997 paper, in its norm `||W|| = max_r sum_s |w_rs|`.
 
@@ -108,9 +108,9 @@ def vanishing_bound(weights: Array, lag: Array | int, steepest: Array | float = 
 
 
 def vanishing_bound_by_largest(units: int, largest: Array | float, lag: Array | int) -> Array:
-    """|d theta_v(t-q)/d theta_u(t)| <= n tau^q, tau = n w_max / 4, for logistic units.
+    """`|d theta_v(t-q)/d theta_u(t)| <= n tau^q`, `tau = n w_max / 4`, for logistic units.
 
-    Exponential decay when every |w| <= w_max < 4/n (Section 3.1 of the 1997 paper).
+    Exponential decay when every `|w| <= w_max < 4/n` (Section 3.1 of the 1997 paper).
 
     Args:
       units: n.

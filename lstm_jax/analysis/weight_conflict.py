@@ -47,7 +47,7 @@ def update_signals(net: Cell, loss: Loss, params: Params, inputs: Array, targets
 
 
 def conflict(signals: Params) -> Params:
-    """1 - |sum_t signal| / sum_t |signal|: 0 if all signals agree, 1 if they cancel.
+    """`1 - |sum_t signal| / sum_t |signal|`: 0 if all signals agree, 1 if they cancel.
 
     Args:
       signals: arrays with time in front, from `update_signals` say.

@@ -1,13 +1,20 @@
 """How a net learns: one rule a file, `rule(net, loss)(params, sequence) -> LossAndGrads`.
 
-| rule | gradient | over a sequence | on-line | takes |
-|---|---|---|---|---|
-| `bptt` | full | reverse mode; memory grows with the length | | any `Cell` or `Net` |
-| `windowed(n)` | full within windows | reverse mode | the last n steps | any `Cell` |
-| `rtrl` | full | forward; memory weights x state | yes | a state of arrays of one type |
-| `by_definition` | truncated (1997) | reverse mode through the cut net | | any `Cell` |
-| `parallel_scan` | truncated | no backward loop, all times at once | | a diagonal carousel |
-| `forward_traces` | truncated | forward; memory O(weights) | yes | that, and `net_inputs` |
+================  ===================  =============================  =======  ================
+rule              gradient             over a sequence                on-line  takes
+================  ===================  =============================  =======  ================
+`bptt`            full                 reverse mode; memory grows     no       `Cell` or `Net`
+                                       with the length
+`windowed(n)`     full within windows  reverse mode                   n steps  any `Cell`
+`rtrl`            full                 forward; memory weights x      yes      a state of one
+                                       state                                   type
+`by_definition`   truncated (1997)     reverse mode through the cut   no       any `Cell`
+                                       net
+`parallel_scan`   truncated            no backward loop, all times    no       a diagonal
+                                       at once                                 carousel
+`forward_traces`  truncated            forward; memory O(weights)     yes      that, and
+                                                                               `net_inputs`
+================  ===================  =============================  =======  ================
 
 Equations, sources and an example of each stand at the head of its file: `bptt.py`, `rtrl.py`,
 `truncated.py` (`by_definition`, `parallel_scan`) and `truncated_traces.py`.

@@ -2,7 +2,7 @@
 
 Errors arriving at net inputs change the incoming weights but travel no further back in
 time: in a derivative the recurrent activations y(t-1) are constants. The only path
-through time is the carousel, s(t-1) -> s(t) (appendix A.1 of the paper).
+through time is the carousel, s(t-1) -> s(t) (appendix A.1 of the paper)::
 
   cut            the net with that one path left: `stop_gradient` on all else
   by_definition  reverse mode through the scan over the cut net: the gradient as it is

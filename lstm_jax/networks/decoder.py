@@ -1,5 +1,7 @@
 """A cell that writes a sequence of labels about another sequence, a label at a time.
 
+A step, given the label before::
+
   context <- attention at the encoded sequence by the output s(t-1) of the cell, or else the
              encoding of the last living step, the same at every step
   s(t)     = the cell, given [previous label; context]

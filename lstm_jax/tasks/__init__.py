@@ -1,12 +1,14 @@
 """A key in, a `Sequence` out: the tasks of the 1997 paper (its Section 5).
 
-| experiment | task |
-|---|---|
-| 1 | `embedded_reber`, and `reber_sets` with `from_pairs` or `set_pairs` for its sets of strings |
-| 2a, 2b, 2c | `fixed_distractors`, `random_distractors`, `random_lag` |
-| 3a, 3b, 3c | `two_sequence` |
-| 4, 5 | `adding`, `multiplication` |
-| 6a, 6b | `temporal_order` |
+==========  ==================================================================================
+experiment  task
+==========  ==================================================================================
+1           `embedded_reber`, and `reber_sets` with `from_pairs` or `set_pairs` for its sets
+2a, 2b, 2c  `fixed_distractors`, `random_distractors`, `random_lag`
+3a, 3b, 3c  `two_sequence`
+4, 5        `adding`, `multiplication`
+6a, 6b      `temporal_order`
+==========  ==================================================================================
 
 `delayed_logic`, `parity` and `steps_ago` are what the paper discusses in its Section 6.
 `continual_reber`, `counting_language`, `copying`, `generated_spikes`, `measured_spikes` and

@@ -76,9 +76,7 @@ def test_it_has_every_record(text, found):
 
 
 def test_numbers_to_sort_by_are_those_that_are_shown(text, found):
-    line = report.line(
-        ROWS["6a"], gather.find_reading(ROWS["6a"], "literal"), found["6a", "literal"]
-    )
+    line = report.line(ROWS["6a"], find_reading(ROWS["6a"], "literal"), found["6a", "literal"])
     assert f'data-key="{line["mean"]["value"]}"' in text
     assert f"{line['mean']['value']:,.0f}" in text
 

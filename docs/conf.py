@@ -49,6 +49,7 @@ html_css_files = ["docs.css"]
 html_extra_path = ["_top"]  # index.html of the site, which leads to that of the docs
 html_theme_options = {"home_page_in_toc": False, "show_navbar_depth": 1}
 html_copy_source = False
+html_show_search_summary = False  # which a browser may not fetch from a file
 html_context = {"default_mode": "auto"}  # dark and light as the reader's system has it
 templates_path = ["_templates"]
 

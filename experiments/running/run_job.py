@@ -79,18 +79,26 @@ def run(
     with alone_in(work, own("lock")):
         watch = _Watch(work, on_chunk)
         records = _train(job, work, budget_s, watch)
-        if len(records) < job.trials and jax.process_count() > 1 and budget_s is None:
-            _wait_for_others(job, work)
-            records = _train(job, work, budget_s, watch)  # which only reads what all have kept
+        if jax.process_count() > 1 and budget_s is None:
+            _wait_for_others(job, work / f"all.{job.trials}", Folder(work, jax.process_index()))
+            if first() and len(records) < job.trials:
+                records = _train(job, work, budget_s, watch)  # which only reads what all have kept
         if len(records) < job.trials or not first():
             return Outcome(None, work, _unfinished(job, records, watch))
         return _finish(job, folder, work, records, watch)
 
 
-def _wait_for_others(job: Job, work: Path) -> None:
-    """Until all trials are recorded; where a process dies, JAX ends the others, too."""
-    kept = Folder(work, jax.process_index())
-    while len(kept.records()) < job.trials:
+def _wait_for_others(job: Job, mark: Path, kept: Folder) -> None:
+    """Until all trials are recorded; where a process dies, JAX ends the others, too.
+
+    One process looks into the files of all, the more rarely the more there are; the others wait
+    for its mark, or a thousand of them would read a thousand files all the time.
+    """
+    if first():
+        while len(kept.records()) < job.trials:
+            time.sleep(0.5 + 0.01 * jax.process_count())
+        write_text(mark, "")
+    while not mark.exists():
         time.sleep(0.5)
 
 

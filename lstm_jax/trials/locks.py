@@ -39,12 +39,10 @@ def alone(folder: Path, process: int, processes: int) -> Iterator[None]:
     """
     with ExitStack() as held:
         with guarded(folder):
-            ours = f".of.{processes}.lock"
-            others = [p for p in folder.glob("run.*.of.*.lock") if not p.name.endswith(ours)]
-            own = folder / f"run.{process}{ours}"
+            own = folder / f"run.{process}.of.{processes}.lock"
             file = held.enter_context(_opened(own))
             taken = [] if _try(file, folder) else [own]
-            for path in others:
+            for path in other_numbers(folder, processes):
                 with _opened(path) as file:
                     taken += [] if _try(file, folder) else [path]
         if taken:
@@ -53,6 +51,12 @@ def alone(folder: Path, process: int, processes: int) -> Iterator[None]:
                 "or give another folder"
             )
         yield
+
+
+def other_numbers(folder: Path, processes: int) -> list[Path]:
+    """The places of runs with another number of processes, at work there now or once."""
+    ours = f".of.{processes}.lock"
+    return [path for path in folder.glob("run.*.of.*.lock") if not path.name.endswith(ours)]
 
 
 @contextmanager

@@ -27,7 +27,7 @@ from lstm_jax.parameters import fill_in, named_leaves, read_arrays, write_arrays
 from lstm_jax.training.records import IDLE, PHASES, SOLVED
 from lstm_jax.trials.errors import RunError, clear_errors
 from lstm_jax.trials.identity import claim
-from lstm_jax.trials.locks import alone, guarded
+from lstm_jax.trials.locks import alone, guarded, other_numbers
 
 MOST_TRIALS = 2**31 - 1  # `fold_in` takes 32 bits
 _FIELDS = ("trial", "phase", "sequences", "reached", "test", "curve")
@@ -61,8 +61,9 @@ class Storage:
 class Folder(Storage):
     """A run kept in a folder."""
 
-    def __init__(self, folder: Path, process: int):
+    def __init__(self, folder: Path, process: int, processes: int = 1):
         self.folder = folder
+        self._processes = processes
         self._records = folder / f"records.{process}.jsonl"
         self._checkpoint = folder / f"checkpoint.{process}.npz"
 
@@ -109,8 +110,14 @@ class Folder(Storage):
             write_arrays(self._checkpoint, {_IDS: ids, **named_leaves(state)})
 
     def load(self, like: Any) -> Iterator[tuple[Any, np.ndarray]]:
-        """The last complete checkpoints of all processes, own ones first."""
+        """The last complete checkpoints that may hold own trials, own ones first.
+
+        Of a thousand processes each would read a thousand of them; where there have never been
+        more or fewer processes, every one has all of its own trials in its own.
+        """
         paths = _numbered(self._records.parent, "checkpoint.*.npz")
+        if not other_numbers(self._records.parent, self._processes):
+            paths = [path for path in paths if path == self._checkpoint]
         for path in sorted(paths, key=lambda path: path != self._checkpoint):
             try:
                 with clear_errors(path.parent):
@@ -142,7 +149,7 @@ def open_storage(
     with alone(path, process, processes):
         with guarded(path), clear_errors(path):
             _remove_parts(path, process, processes)
-        yield Folder(path, process)
+        yield Folder(path, process, processes)
 
 
 def folder_of(folder: Path | str) -> Path:

@@ -18,7 +18,7 @@ ADD_GROUP = $(PY) -m pip freeze --exclude-editable > $(VENV)/locked.txt && \
   $(PY) -m pip install -c $(VENV)/locked.txt $$($(PY) -c "$(GROUP)" $@)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test notebooks slow coverage docs browser package lint format peers data bench lock env clean
+.PHONY: help demo test notebooks slow coverage docs browser package versions lint format peers data bench lock env clean
 
 help:  ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -52,6 +52,23 @@ package: $(STAMP)  ## build wheel and sdist, and try both as somebody who has no
 	rm -rf dist
 	$(PY) -m hatchling build -d dist
 	$(PYTEST) -m package tests/test_package.py $(ARGS)
+
+VERSIONS := tests/library/gradients tests/library/cells tests/library/training tests/library/trials
+versions: $(STAMP)  ## tests with the oldest and the newest versions that are allowed, by every Python there is
+	$(PY) -m pip install -q uv
+	@set -e; for python in 3.11 3.12 3.13; do \
+	  command -v python$$python >/dev/null || { echo "no python$$python here"; continue; }; \
+	  for which in lowest-direct highest; do \
+	    there=.venv/$$python-$$which; \
+	    $(PY) -m uv venv -q --clear --python python$$python $$there; \
+	    $(PY) -m uv pip install -q --python $$there/bin/python --resolution $$which -e .; \
+	    $(PY) -m uv pip freeze --exclude-editable --python $$there/bin/python > $$there/only.txt; \
+	    $(PY) -m uv pip install -q --python $$there/bin/python -c $$there/only.txt \
+	      pytest pytest-xdist pytest-benchmark hypothesis scipy; \
+	    echo "python $$python:" $$(grep -E "^(jax|jaxlib|optax|chex|numpy)==" $$there/only.txt); \
+	    $$there/bin/python -m pytest -q $(PARALLEL) -m "$(QUICK)" $(VERSIONS) $(ARGS); \
+	  done; \
+	done
 
 lint: $(STAMP)  ## style, formatting, types
 	$(PY) -m ruff check .

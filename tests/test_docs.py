@@ -2,12 +2,15 @@
 
 import pkgutil
 import re
+import runpy
 import sys
 from pathlib import Path
 from types import ModuleType
 
 import jax
 import pytest
+
+import lstm_jax
 
 DOCS = Path(__file__).parents[1] / "docs"
 FENCE = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
@@ -82,3 +85,14 @@ def test_controls():
         execute("```python\nassert 1 == 2\n```\n", "page.md")
     assert execute("```python\nx = 1\n```\n```python\ny = x + 1\n```\n", "page.md")["y"] == 2
     assert broken_links("[a](nowhere.md) [b](glossary.md) [c](https://a.b)", DOCS) == ["nowhere.md"]
+
+
+def test_the_api_names_all_that_is_public(monkeypatch):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setenv("PYTHONPATH", "")
+    table = runpy.run_path(str(DOCS / "conf.py"))["names"]()
+    missing = [name for name in lstm_jax.__all__ if f"`lj.{name} <" not in table]
+    assert missing == ["__version__"]
+    pages = (DOCS / "api" / "index.md").read_text(encoding="utf-8")
+    rooms = {m.name for m in pkgutil.iter_modules(lstm_jax.__path__)} - {"version"}
+    assert {line.split(".")[1] for line in pages.split() if line.startswith("lstm_jax.")} == rooms

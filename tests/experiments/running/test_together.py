@@ -14,7 +14,6 @@ import pytest
 from experiments.__main__ import main
 from experiments.common.errors import UserError
 from experiments.running import together
-from tests.support.slow import slow
 
 ROOT = Path(__file__).parents[3]
 TRIALS = 6
@@ -49,7 +48,8 @@ def alone(folder: Path, cap: int) -> dict:
     return result_of(folder)
 
 
-@pytest.mark.parametrize("processes", slow([2, 4], [4]))
+@pytest.mark.slow
+@pytest.mark.parametrize("processes", [2, 4])
 def test_the_result_is_that_of_one_process(processes, tmp_path):
     children = start(tmp_path / "together", processes, cap=500)
     said = [child.communicate(timeout=300) for child in children]

@@ -135,15 +135,14 @@ def report(
     from experiments.reporting import report as reports
     from experiments.running import results
 
+    files = {"html": html, "figure": figure, "records": records, "curves": curves}
+    written = [name for name, path in files.items() if path is not None]
     one_form(
-        json,
-        format=format != "terminal",
-        into=into is not None,
-        html=html is not None,
-        figure=figure is not None,
-        records=records is not None,
-        curves=curves is not None,
+        json, format=format != "terminal", into=into is not None, **dict.fromkeys(written, True)
     )
+    if written and (into is not None or format != "terminal"):
+        other = "into" if into is not None else "format"
+        raise UserError(f"--{written[0]} and --{other} exclude each other; give one of them")
     if into is not None and format != "terminal":
         raise UserError("--into writes Markdown; leave out --format")
     if table is not None and table not in reports.TITLES:
@@ -154,11 +153,11 @@ def report(
     for stranger in reports.strangers(found):
         print(stranger, file=sys.stderr)
     listed = reports.lines(found, table, chosen, ran)
-    wanted = ran or any((into, html, figure, records, curves))
+    wanted = ran or into is not None or written
     if wanted and not any(line["trials"] for line in listed):
         raise UserError(f"{shown(here)} has no result of these rows; `run` them, or give --folder")
-    if any(written := (html, figure, records, curves)):
-        _write_report(here, found, listed, *written)
+    if written:
+        _write_report(here, found, listed, **files)
         return 0
     if json:
         return tell(True, lambda: listed)

@@ -317,3 +317,12 @@ def test_what_cannot_be_set_is_told_in_a_line(words, says, tmp_path, capsys):
     assert main([*words, "--folder", str(tmp_path)]) == 2
     said = capsys.readouterr().err
     assert says in said and said.count("\n") == 1
+
+
+def test_files_of_the_report_and_other_forms_exclude_each_other(tmp_path, capsys):
+    file, into = str(tmp_path / "x.csv"), str(tmp_path / "x.md")
+    for words in (["--json"], ["--format", "csv"], ["--into", into]):
+        assert main(["report", "6a", "--records", file, *words]) == 2
+        assert "exclude each other" in capsys.readouterr().err
+    assert main(["report", "6a", "--records", file, "--figure", str(tmp_path / "f.png")]) == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["f.png", "x.csv"]

@@ -5,9 +5,10 @@ import pytest
 from experiments.common.errors import UserError
 from experiments.methods.build import build
 from experiments.methods.trial_settings import settings
-from experiments.paper.assignments import FIELDS, OF_BLOCKS, assignment, fields
+from experiments.paper.assignments import assignment
 from experiments.paper.changes import differs
 from experiments.paper.describe import describe
+from experiments.paper.fields import FIELDS, OF_BLOCKS, fields
 from experiments.paper.readings import LITERAL
 from experiments.paper.select import every_reading, find_reading
 from experiments.paper.settings import SETTINGS

@@ -64,8 +64,9 @@ def run(
       reading: literal (the default for rows named), another one, changes joined by + such as
         direct+no-slope, or all that are offered by a name of their own.
       settings: fields of the row that take other values beside what the reading changes, such as
-        rate=0.1 blocks=2,2,2 "optimizer=adam(b1=0.8)" gradient=full cell=gru T=50; a field or
-        value that there is not is answered by those that there are.
+        rate=0.1 blocks=3,3 "optimizer=adam(b1=0.8)" gradient=full cell=gru, and the parameters of
+        its task, such as T=50 of row 4-100; a field or value that there is not is answered by
+        those that there are.
       lanes: trials side by side on a device; by default 16, or 32 for more than 16 trials.
       devices: split the CPU into so many devices, or use so many accelerators.
       budget: seconds for each row, after which it is put down to be taken up again.

@@ -62,7 +62,7 @@ def sweep(
       weights: initial weights are drawn from [-X, X].
       input_gate_bias: initial biases, one for all blocks (-3) or one a block (-3,-6).
       output_gate_bias: the same for output gates.
-      over: fields of the row with their values, such as rate=0.1,0.5 blocks=(2,2),(2,2,2)
+      over: fields of the row with their values, such as rate=0.1,0.5 blocks=(2,2),(3,3)
         cell=none,lstm,gru; `run --set` says what there is.
       trials: how many for every combination.
       reading: name of a reading.

@@ -5,12 +5,13 @@ them, and its result is kept, found again and reported as that of any other read
 are the settings of a row, and the parameters of its task (`fields`).
 """
 
+import difflib
 import inspect
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
-from experiments.common.errors import UserError, unknown
+from experiments.common.errors import UserError
 from experiments.paper.changes import Change, differs
 from experiments.paper.fields import OF_BLOCKS, fields
 from experiments.paper.row import Row
@@ -35,7 +36,11 @@ def assignment(row: Row, text: str) -> Change:
     if not equals:
         raise UserError(f"expected FIELD=VALUE, such as rate=0.1, got {text!r}")
     if name not in there:
-        raise unknown("field of this row", name, sorted(there))
+        near = difflib.get_close_matches(name, there, n=1)
+        meant = f" (did you mean {near[0]}?)" if near else ""
+        raise UserError(
+            f"no field of this row is called {name!r}{meant}; there are {', '.join(sorted(there))}"
+        )
     try:
         value = parse(given)
         taken = there[name].take(value)
@@ -57,7 +62,11 @@ def _settings(name: str, value: Any, row: Row) -> dict[str, Any]:
     task = value if name == "task" else with_parameter(row.training.task, name, value)
     try:
         made = task()
-    except (TypeError, ValueError) as error:
+    except TypeError as error:  # numbers that it needs are not given
+        made = task.func if isinstance(task, partial) else task
+        takes = ", ".join(inspect.signature(made).parameters)
+        raise UserError(f"{name}: expected {made.__name__}({takes}), such as adding(50)") from error
+    except ValueError as error:
         raise UserError(f"{name}: {error}") from error
     return {"task": task, "inputs": made.inputs, "outputs": made.outputs}
 

@@ -12,6 +12,7 @@ from experiments.paper.serial_names import FUNCTIONS
 from experiments.paper.settings import SETTINGS
 from experiments.paper.values import Named
 from lstm_jax.cells.topology import KINDS
+from lstm_jax.training.records import MOST_SEQUENCES
 from lstm_jax.training.stopping import Criterion
 
 _ACTIVATIONS = (
@@ -20,6 +21,7 @@ _ACTIVATIONS = (
 _CELLS = ("coupled_lstm", "elman", "gru", "lstm", "peephole_lstm", "rnn")
 _GROWTHS = ("when_slow",)
 _OPTIMIZERS = ("adagrad", "adam", "adamax", "adamw", "lion", "rmsprop", "sgd")
+_SHARES = ("b1", "b2", "decay", "momentum")  # of what was before
 _RULES = ("bptt", "by_definition", "forward_traces", "parallel_scan", "rtrl")
 _STOPS = ("recent", "streak", "validation")
 _TASKS = (
@@ -58,8 +60,10 @@ def _real(least: float | None = None, above: float | None = None) -> Callable[[A
 
 def _whole(least: int) -> Callable[[Any], int]:
     def take(value: Any) -> int:
-        good = isinstance(value, int) and not isinstance(value, bool) and least <= value < 2**31
-        return value if good else _refuse()
+        number = int(value) if isinstance(value, float) and value.is_integer() else value  # 1e3
+        if isinstance(number, bool) or not isinstance(number, int):
+            return _refuse()
+        return number if least <= number <= MOST_SEQUENCES else _refuse()
 
     return take
 
@@ -125,7 +129,21 @@ _NOT_OURS = {"learning_rate", "inputs", "hidden", "accumulator_dtype", "mu_dtype
 
 
 def _argument(value: Any) -> Any:
-    return value.name if isinstance(value, Named) else value
+    """A number, or a word; nothing is called inside a call."""
+    if isinstance(value, Named):
+        return _refuse() if value.arguments or value.keywords else value.name
+    return value
+
+
+def _optimizer(value: Any) -> Any:
+    """An optimizer, whose options are numbers; shares of what was before lie below 1."""
+    made = _function(*_OPTIMIZERS)(value)
+    for name, option in (made.keywords if isinstance(made, partial) else {}).items():
+        if option is not None and not isinstance(option, int | float):
+            raise UserError(f"{name}: expected a number, got {option}")
+        if name in _SHARES and option is not None and not 0 <= option < 1:
+            raise UserError(f"{name}: expected a number from 0 to below 1, got {option}")
+    return made
 
 
 def _stop(value: Any) -> Any:
@@ -155,7 +173,7 @@ FIELDS = {
     "activation": Field(_names(_ACTIVATIONS), _function(*_ACTIVATIONS)),
     "biased": Field(_KIND, _kinds),
     "blocks": Field("cells of each block, such as 2,2", _several(_whole(1))),
-    "cap": Field("a whole number above 0", _whole(1)),
+    "cap": Field(f"a whole number from 1 to {MOST_SEQUENCES:,}", _whole(1)),
     "cell": Field(
         f"none for the memory blocks of 1997, or {_names(_CELLS)}, with its options if any: "
         "lstm(forget_bias=5)",
@@ -179,9 +197,7 @@ FIELDS = {
     "input_gates": _FLAG,
     "judged_at_end": _FLAG,
     "judged_before_end": Field("a whole number, 0 or more", _whole(0)),
-    "optimizer": Field(
-        f"{_names(_OPTIMIZERS)}, with its numbers if any: adam(b1=0.8)", _function(*_OPTIMIZERS)
-    ),
+    "optimizer": Field(f"{_names(_OPTIMIZERS)}, with its numbers if any: adam(b1=0.8)", _optimizer),
     "output_bias": _FLAG,
     "output_bias_trained": _FLAG,
     "output_gate": Field(_BIASES, _or_none(_several(_real()))),
@@ -201,7 +217,7 @@ FIELDS = {
     "task": Field(
         f"{_names(_TASKS)} with its numbers, such as adding(50)", _function(*_TASKS, by_place=True)
     ),
-    "test": Field("a whole number, 0 or more", _whole(0)),
+    "test": Field(f"a whole number from 0 to {MOST_SEQUENCES:,}", _whole(0)),
     "tolerance": Field("a number above 0, or none for the most active", _or_none(_real(above=0))),
     "untrained": Field(_KIND, _kinds),
     "weights": Field("a number above 0", _real(above=0)),

@@ -96,6 +96,9 @@ def choose(
         of every other row.
       settings: fields with values, `rate=0.1`, that are set beside it.
     """
+    for text in settings:
+        if not is_assignment(text):
+            raise UserError(f"--set takes FIELD=VALUE, such as rate=0.1, got {text!r}")
     return [
         (row, combine(row, (*read.changes, *settings)) if settings else read)
         for row, read in _choose(names, reading)
@@ -151,4 +154,12 @@ def every_reading(row: Row, reading: Reading, over: Sequence[str]) -> list[Readi
             raise UserError(f"{field}: {error}") from error
         several = values if type(values) is tuple else (values,)
         axes.append([f"{field}={written(value)}" for value in several])
-    return [combine(row, (*reading.changes, *names)) for names in itertools.product(*axes)]
+    return [_combined(row, (*reading.changes, *names)) for names in itertools.product(*axes)]
+
+
+def _combined(row: Row, names: tuple[str, ...]) -> Reading:
+    """Of many combinations the one that cannot be is told."""
+    try:
+        return combine(row, names)
+    except UserError as error:
+        raise UserError(f"{'+'.join(names)}: {error}") from error

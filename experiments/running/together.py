@@ -7,9 +7,13 @@ trials of a process that dies wait for the next start of the command, with as ma
 one likes.
 """
 
+import re
+
 import jax
 
 from experiments.common.errors import UserError
+
+_ADDRESS = re.compile(r"(?:\[[^\]\s]+\]|[^:\s]+):(\d{1,5})")
 
 
 def join(
@@ -38,7 +42,12 @@ def join(
         return
     if missing:
         raise UserError(f"--coordinator, --processes and --process go together; add {missing[0]}")
-    assert processes is not None and process is not None
+    assert coordinator is not None and processes is not None and process is not None
+    if not (found := _ADDRESS.fullmatch(coordinator)) or not 0 < int(found[1]) < 65_536:
+        raise UserError(
+            "--coordinator: expected HOST:PORT of process 0, such as node0:1234, got "
+            f"{coordinator!r}"
+        )
     if not 0 <= process < processes:
         raise UserError(f"--process must be from 0 to {processes - 1}, got {process}")
     _initialize(coordinator_address=coordinator, num_processes=processes, process_id=process)

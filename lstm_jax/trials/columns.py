@@ -20,6 +20,9 @@ def record_columns(records: Iterable[Mapping[str, Any]]) -> Columns:
       `test_squared`, NaN for a trial without a test (counts are 0 then). What a learner's
       `summary` says is not among them: `record[...]` has it.
 
+    Raises:
+      ValueError: these are no records.
+
     Example:
       >>> test = {"sequences": 100, "wrong": 1, "error": 0.25, "squared": 0.5}
       >>> record = {"trial": 0, "phase": "solved", "sequences": 700, "reached": [700]}
@@ -27,7 +30,7 @@ def record_columns(records: Iterable[Mapping[str, Any]]) -> Columns:
       >>> columns["reached_1"].tolist(), columns["test_error"].tolist()
       ([700, 700], [0.25, nan])
     """
-    records = list(records)
+    records = _expect(records, "trial", "phase", "sequences", "reached", "test")
     columns: Columns = {
         "trial": np.array([r["trial"] for r in records], int),
         "phase": np.array([r["phase"] for r in records], str),
@@ -55,6 +58,9 @@ def curve_columns(records: Iterable[Mapping[str, Any]]) -> Columns:
       sequences at the point, and `error`, the mean absolute error since the point before. Points
       that a trial did not reach are left out.
 
+    Raises:
+      ValueError: these are no records.
+
     Example:
       >>> record = {"trial": 3, "phase": "capped", "curve_at": [100, 120], "curve": [0.5, None]}
       >>> {name: column.tolist() for name, column in curve_columns([record]).items()}
@@ -62,7 +68,7 @@ def curve_columns(records: Iterable[Mapping[str, Any]]) -> Columns:
     """
     points = [
         (r["trial"], r["phase"], at, error)
-        for r in records
+        for r in _expect(records, "trial", "phase", "curve_at", "curve")
         for at, error in zip(r["curve_at"], r["curve"], strict=True)
         if error is not None
     ]
@@ -71,3 +77,20 @@ def curve_columns(records: Iterable[Mapping[str, Any]]) -> Columns:
         name: np.array([point[i] for point in points], kind)
         for i, (name, kind) in enumerate(kinds.items())
     }
+
+
+def _expect(records: Any, *fields: str) -> list[Mapping[str, Any]]:
+    """A list of records that have some fields."""
+    if isinstance(records, Mapping) or not isinstance(records, Iterable):
+        raise ValueError(
+            f"expected records of run_trials, got a {type(records).__name__}; write [record] for "
+            "one"
+        )
+    listed = list(records)
+    for i, record in enumerate(listed):
+        lacks = [f for f in fields if not isinstance(record, Mapping) or f not in record]
+        if lacks:
+            raise ValueError(
+                f"expected records of run_trials, got one without {', '.join(lacks)} at {i}"
+            )
+    return listed

@@ -305,6 +305,8 @@ def test_a_sweep_over_anything_is_runs_of_their_own(tmp_path, capsys):
     ("words", "says"),
     [
         (["run", "6a", "--set", "rte=1"], "did you mean rate"),
+        (["run", "6a", "--set", "direct"], "--set takes FIELD=VALUE"),
+        (["sweep", "xor-10", "--over", "blocks=(2,2),(1)"], "blocks=1: input_gate: expected"),
         (["run", "6a", "--set", "blocks=many"], "blocks: expected cells of each block"),
         (["run", "6a", "--set", "cell=lstm", "squash_state=none"], "of memory blocks"),
         (["run", "rivals", "--set", "blocks=2"], "no field of this row"),

@@ -88,6 +88,10 @@ def test_where_one_dies_the_next_start_goes_on(tmp_path):
     [
         (["--processes", "2"], "go together; add --coordinator"),
         (["--coordinator", "localhost:1", "--processes", "2", "--process", "2"], "from 0 to 1"),
+        *(
+            (["--coordinator", where, "--processes", "1", "--process", "0"], "expected HOST:PORT")
+            for where in ("foo", "foo:bar", "localhost:99999", "localhost:0", ":1", "")
+        ),
     ],
 )
 def test_what_does_not_go_together_is_told(words, says, tmp_path, capsys):

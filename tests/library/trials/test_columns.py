@@ -1,6 +1,7 @@
 """Records as columns: a line a trial, a line a point, nothing lost and nothing invented."""
 
 import numpy as np
+import pytest
 
 from lstm_jax.trials import curve_columns, record_columns
 from tests.library.trials.tiny import run
@@ -32,3 +33,10 @@ def test_criteria_and_tests_that_are_not_there_are_told_apart():
     table = record_columns([one, two])
     assert table["reached_2"].tolist() == [-1, 9]
     assert table["test_sequences"].tolist() == [0, 10] and np.isnan(table["test_error"][0])
+
+
+@pytest.mark.parametrize("what", [{}, None, [1], [{}], [{"trial": 1}], 3])
+def test_what_is_no_record_is_refused(what):
+    for columns in (record_columns, curve_columns):
+        with pytest.raises(ValueError, match=r"^expected records of run_trials, got"):
+            columns(what)

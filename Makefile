@@ -57,10 +57,10 @@ VERSIONS := tests/library/gradients tests/library/cells tests/library/training t
 versions: $(STAMP)  ## tests with the oldest and the newest versions that are allowed, by every Python there is
 	$(PY) -m pip install -q uv
 	@set -e; for python in 3.11 3.12 3.13; do \
-	  command -v python$$python >/dev/null || { echo "no python$$python here"; continue; }; \
+	  python$$python -c pass >/dev/null 2>&1 || { echo "no python$$python here"; continue; }; \
 	  for which in lowest-direct highest; do \
 	    there=.venv/$$python-$$which; \
-	    $(PY) -m uv venv -q --clear --python python$$python $$there; \
+	    $(PY) -m uv venv -q --clear --no-python-downloads --python "$$(command -v python$$python)" $$there; \
 	    $(PY) -m uv pip install -q --python $$there/bin/python --resolution $$which -e .; \
 	    $(PY) -m uv pip freeze --exclude-editable --python $$there/bin/python > $$there/only.txt; \
 	    $(PY) -m uv pip install -q --python $$there/bin/python -c $$there/only.txt \

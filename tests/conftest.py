@@ -3,6 +3,7 @@
 import gc
 import os
 import tempfile
+from importlib.metadata import version
 from pathlib import Path
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -15,9 +16,13 @@ os.environ.setdefault(
 os.environ.setdefault(
     "XLA_FLAGS",
     "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
-    " --xla_cpu_use_fusion_emitters=false --xla_backend_extra_options=-unroll-full-max-count=12"
-    " --xla_cpu_parallel_codegen_split_count=1"
-    " --xla_cpu_enable_concurrency_optimized_scheduler=false",
+    # which later versions do not know, and XLA ends a process that gives it what it does not know
+    + version("jaxlib").startswith("0.10.")
+    * (
+        " --xla_cpu_use_fusion_emitters=false --xla_backend_extra_options=-unroll-full-max-count=12"
+        " --xla_cpu_parallel_codegen_split_count=1"
+        " --xla_cpu_enable_concurrency_optimized_scheduler=false"
+    ),
 )
 
 import hypothesis

@@ -20,8 +20,11 @@ COLORS = ("#2F8FD0", "#E69F00", "#D55E00")  # on white and on black
 TEXT = "currentColor"
 
 
-def _themed(chart: Any) -> dict[str, Any]:
-    """A chart as JSON, in the colours of the page."""
+def _themed(chart: Any, **datasets: list[dict[str, Any]]) -> dict[str, Any]:
+    """A chart as JSON, in the colours of the page, and the data that it calls by these names.
+
+    Altair copies what stands in a chart hundreds of times while it puts charts together.
+    """
     axis = {"labelColor": TEXT, "titleColor": TEXT, "domainColor": TEXT, "tickColor": TEXT}
     made = chart.configure(
         background="transparent",
@@ -31,7 +34,7 @@ def _themed(chart: Any) -> dict[str, Any]:
         header=alt.HeaderConfig(labelColor=TEXT, titleColor=TEXT),
         view=alt.ViewConfig(stroke=None),
     )
-    return made.to_dict(validate=True)
+    return {**made.to_dict(validate=True), "datasets": datasets}
 
 
 def _published() -> alt.Chart:
@@ -100,25 +103,23 @@ def readings(studied: list[dict[str, Any]]) -> dict[str, Any]:
     chosen = alt.param(
         name="chosen", value=rows[0], bind=alt.binding_select(options=rows, name="row ")
     )
-    base = alt.Chart(alt.InlineData(studied)).transform_filter("datum.row == chosen")
+    base = alt.Chart(alt.NamedData("studied")).transform_filter("datum.row == chosen")
     kinds = alt.Scale(domain=["reproduced", "not"], range=[COLORS[0], COLORS[1]])
-    x = alt.X("mean:Q", scale=alt.Scale(type="log"), title="mean sequences to success")
+    scale = {"scale": alt.Scale(type="log"), "title": "mean sequences to success"}
     y = alt.Y("reading:N", sort=alt.SortField("order"), title=None, axis=alt.Axis(labelLimit=360))
-    bars = base.mark_rule().encode(x=x, x2="high:Q", y=y)
-    bars = bars.encode(x=alt.X("low:Q", title="mean sequences to success"))
+    bars = base.mark_rule().encode(x=alt.X("low:Q", **scale), x2="high:Q", y=y)
     mean = alt.Tooltip("mean:Q", format=",.0f")
     tooltip = ["reading:N", "solved:Q", "trials:Q", mean, "seeds:N"]
     points = base.mark_point(filled=True, size=70).encode(
-        x=x,
+        x=alt.X("mean:Q", **scale),
         y=y,
         color=alt.Color("verdict:N", scale=kinds, title=None),
         shape=alt.Shape("seeds:N", title="seeds"),
         tooltip=tooltip,
     )
     paper = base.mark_rule(strokeDash=[6, 3], color=TEXT).encode(x="published:Q")
-    return _themed(
-        alt.layer(bars, points, paper).add_params(chosen).properties(width=480, height=alt.Step(14))
-    )
+    chart = alt.layer(bars, points, paper).add_params(chosen)
+    return _themed(chart.properties(width=480, height=alt.Step(14)), studied=studied)
 
 
 def at_work(net: Net) -> dict[str, Any]:
@@ -126,14 +127,13 @@ def at_work(net: Net) -> dict[str, Any]:
     step = alt.param(
         name="step", value=1, bind=alt.binding_range(min=1, max=net.steps, step=1, name="step ")
     )
-    points = alt.InlineData(net.values)
     here = alt.Chart(alt.InlineData([{}])).mark_rule(color=TEXT)
     here = here.transform_calculate(now="step").encode(x=alt.X("now:Q", title="time step"))
     panels = []
     for kind in dict.fromkeys(point["kind"] for point in net.values):
         values = [point["value"] for point in net.values if point["kind"] == kind]
         reach = alt.Scale(domain=[min(0, *values), max(0, *values)], nice=True)
-        of_kind = alt.Chart(points).transform_filter(f"datum.kind == {kind!r}")
+        of_kind = alt.Chart(alt.NamedData("net")).transform_filter(f"datum.kind == {kind!r}")
         color = alt.Color("unit:N", scale=alt.Scale(scheme="viridis"), legend=None)
         lines = of_kind.mark_line(point=alt.OverlayMarkDef(size=8), strokeWidth=1).encode(
             x=alt.X("step:Q", title="time step", scale=alt.Scale(domain=[1, net.steps])),
@@ -156,4 +156,4 @@ def at_work(net: Net) -> dict[str, Any]:
                 bars.properties(width=180, height=90),
             )
         )
-    return _themed(alt.vconcat(*panels).add_params(step))
+    return _themed(alt.vconcat(*panels).add_params(step), net=net.values)

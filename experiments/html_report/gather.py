@@ -15,8 +15,6 @@ from experiments.reporting.report import cells
 from experiments.running import results
 from experiments.running.run_job import shape_of_net
 from experiments.studies import reading_report
-from experiments.studies.chance import chance
-from experiments.studies.reading_search import fit
 from lstm_jax.training.records import MOST_SEQUENCES, curve_points
 
 # of every experiment the first row whose net is kept, and the sequence not too long to look at
@@ -88,23 +86,28 @@ def points() -> list[int]:
 
 def studied(folder: Path) -> list[dict[str, Any]]:
     """Every reading that a study tried: a line each, those nearest the paper first."""
-    listed = []
-    for name, entries in reading_report.studies(folder).items():
-        row = ROWS[name]
-        worth = chance(row, entries)
-        ranked = sorted(entries, key=lambda entry: (fit(row, entry).misfit, entry["seed"]))
-        for order, entry in enumerate(e for e in ranked if e["after"]):
-            mean = float(np.mean(entry["after"]))
-            spread = 1.96 * float(np.std(entry["after"])) / len(entry["after"]) ** 0.5
-            listed.append({
-                "row": name, "reading": title(entry["changes"]), "order": order,
-                "mean": mean, "low": max(mean - spread, 1.0), "high": mean + spread,
-                "solved": len(entry["after"]), "trials": entry["trials"],
-                "verdict": "reproduced" if fit(row, entry).reproduced else "not",
-                "seeds": f"seed {entry['seed']}", "published": row.published.after,
-                "chance": round(worth, 2),
-            })  # fmt: skip
+    found, listed = reading_report.studies(folder), []
+    chances = {line["row"]: line["chance"] for line in reading_report.lines(found)}
+    for name, entries in found.items():
+        lines = [reading_report.line(ROWS[name], entry) for entry in entries if entry["after"]]
+        lines.sort(key=lambda line: (line["misfit"], line["seed"]))
+        listed += [_tried(order, line, chances[name]) for order, line in enumerate(lines)]
     return listed
+
+
+def _tried(order: int, line: dict[str, Any], chance: float) -> dict[str, Any]:
+    mean = line["mean"]
+    return {
+        **{k: line[k] for k in ("row", "solved", "trials", "published")},
+        "mean": mean["value"],
+        "low": mean["low"],
+        "high": mean["high"],
+        "reading": title(line["changes"]),
+        "order": order,
+        "verdict": "reproduced" if line["reproduced"] else "not",
+        "seeds": f"seed {line['seed']}",
+        "chance": round(chance, 2),
+    }
 
 
 def nets(folder: Path, found: Found) -> list[Net]:

@@ -205,27 +205,24 @@ class Study:
     def _try_all(self, sets: Iterable[Names], seed: int, trials: int) -> Iterator[dict[str, Any]]:
         """Try what nobody has tried and nobody is at; wait for what others are at."""
         sets = list(dict.fromkeys(sets))
-        while left := [names for names in sets if not self._tried(names, seed)]:
+        while left := self._untried(sets, seed):
             idle = True
             for names in left:
                 if time.monotonic() > self._deadline:
                     return
                 with held(self._lock, f"{title(names).replace('/', '_by_')}.{seed}") as ours:
-                    if ours and not self._tried(names, seed):
+                    if ours and self._untried([names], seed):
                         yield self._try(names, seed, trials)
                         idle = False
             if idle:
                 time.sleep(_WAIT_S)
 
-    def _tried(self, names: Names, seed: int) -> bool:
-        """Whether anybody has tried a set."""
-
-        def there() -> bool:
-            return any(tuple(e["changes"]) == names and e["seed"] == seed for e in self.entries)
-
-        if not there() and self.path.exists():
+    def _untried(self, sets: list[Names], seed: int) -> list[Names]:
+        """Of some sets those that nobody has tried, as the file says now."""
+        if self.path.exists():
             self.entries = read(self.path)
-        return there()
+        tried = {(tuple(e["changes"]), e["seed"]) for e in self.entries}
+        return [names for names in sets if (names, seed) not in tried]
 
     def _try(self, names: Names, seed: int, trials: int) -> dict[str, Any]:
         past = PAST_SCREENED if seed == self.seed else PAST

@@ -17,9 +17,8 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("PYTHONPATH", str(ROOT))  # of the notebooks' kernels
 
 import lstm_jax
-from lstm_jax.version import __version__
 
-project, author, release = "lstm_jax", "The lstm_jax authors", __version__
+project, author, release = "lstm_jax", "The lstm_jax authors", lstm_jax.__version__
 copyright = author
 extensions = [
     "myst_nb",

@@ -10,8 +10,8 @@ import numpy as np
 
 from experiments.common.errors import UserError
 from experiments.common.files import write_text, write_whole
-from lstm_jax.training.records import MOST_SEQUENCES, curve_points
 from lstm_jax.trials import curve_columns, record_columns
+from lstm_jax.trials.lanes import with_points
 
 Found = dict[tuple[str, str], dict[str, Any]]
 KINDS = (".csv", ".parquet")
@@ -19,8 +19,7 @@ KINDS = (".csv", ".parquet")
 
 def records_of(result: dict[str, Any]) -> list[dict[str, Any]]:
     """The records of a result with the points of their curves, which files do not repeat."""
-    at = curve_points(MOST_SEQUENCES)
-    return [{**r, "curve_at": at[: len(r["curve"])].tolist()} for r in result["records"]]
+    return [with_points(record) for record in result["records"]]
 
 
 def records(found: Found) -> dict[str, np.ndarray]:

@@ -20,7 +20,8 @@ from experiments.common.files import alone_in, write_text
 from experiments.common.intervals import bootstrap, wilson
 from experiments.common.numbers import RANGES, survives
 from experiments.methods.build import trial
-from experiments.methods.trial_settings import Settings, settings, with_pair
+from experiments.methods.trial_settings import Settings, each_block, settings, with_pair
+from experiments.paper.row import Row
 from experiments.running import results
 from experiments.running.jobs import Job
 from experiments.running.progress import Bars
@@ -64,12 +65,11 @@ def points(job: Job, grid: Grid) -> list[Settings]:
         for value in itertools.chain.from_iterable(each):
             survives(value, f"--{name}-gate-bias")
     own = settings(job.read)
-    blocks = len(job.row.net.blocks)
     choices = [
         [np.float32(v) for v in grid.rate] or [own.rate],
         [np.float32(v) for v in grid.weights] or [own.weights],
-        [_each_block(v, blocks) for v in grid.input_gate] or [own.input_gate],
-        [_each_block(v, blocks) for v in grid.output_gate] or [own.output_gate],
+        [_each_block(job.row, v) for v in grid.input_gate] or [own.input_gate],
+        [_each_block(job.row, v) for v in grid.output_gate] or [own.output_gate],
     ]
     if not job.read.net.biased and (grid.input_gate or grid.output_gate):
         raise UserError(f"row {job.row.name} has no biases to sweep over")
@@ -81,10 +81,10 @@ def points(job: Job, grid: Grid) -> list[Settings]:
     return [own._replace(**dict(zip(names, point, strict=True))) for point in points]
 
 
-def _each_block(values: Sequence[float], blocks: int) -> np.ndarray:
-    if len(values) not in (1, blocks):
+def _each_block(row: Row, values: Sequence[float]) -> np.ndarray:
+    if len(values) not in (1, blocks := len(row.net.blocks)):
         raise UserError(f"give one bias for all blocks or {blocks}, one a block; got {values}")
-    return np.broadcast_to(np.asarray(values, np.float32), (blocks,))
+    return each_block(row, values)
 
 
 def run(

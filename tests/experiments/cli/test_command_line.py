@@ -66,6 +66,17 @@ from tests.experiments.synthetic import job, keep, record
         (["sweep", "6a", "--input-gate-bias", "low"], "-3,-6"),
         (["sweep", "2c-50-50", "--output-gate-bias", "-1"], "no biases"),
         (["sweep", "7"], "no row"),
+        (["sweep", "xor-10", "--over", "blocks=(2,2),(1)"], "blocks=1: input_gate: expected"),
+        (["sweep", "6a", "--over", "rate=0.1", "--rate", "0.5"], "--over takes all fields"),
+        (["run", "6a", "--set", "rte=1"], "did you mean rate"),
+        (["run", "6a", "--set", "direct"], "--set takes FIELD=VALUE"),
+        (["run", "6a", "--set", "blocks=many"], "blocks: expected cells of each block"),
+        (["run", "6a", "--set", "cell=lstm", "squash_state=none"], "of memory blocks"),
+        (["run", "rivals", "--set", "blocks=2"], "no field of this row"),
+        (
+            ["run", "6a", "--workers", "1", "--set", "every_step=true", "gradient=bptt"],
+            "bptt has no on-line form",
+        ),
         (["report", "--table", "12"], "0 to 10"),
         (["figure", "6a"], "experiments run 6a"),
     ],
@@ -299,26 +310,6 @@ def test_a_sweep_over_anything_is_runs_of_their_own(tmp_path, capsys):
     assert [one["reading"] for one in listed] == ["cap=9+test=0", "cap=9+cell=gru+test=0"]
     assert [one["trials"] for one in listed] == [2, 2]
     assert len(list((tmp_path / "results").glob("xor-10.*.json"))) == 2
-
-
-@pytest.mark.parametrize(
-    ("words", "says"),
-    [
-        (["run", "6a", "--set", "rte=1"], "did you mean rate"),
-        (["run", "6a", "--set", "direct"], "--set takes FIELD=VALUE"),
-        (["sweep", "xor-10", "--over", "blocks=(2,2),(1)"], "blocks=1: input_gate: expected"),
-        (["run", "6a", "--set", "blocks=many"], "blocks: expected cells of each block"),
-        (["run", "6a", "--set", "cell=lstm", "squash_state=none"], "of memory blocks"),
-        (["run", "rivals", "--set", "blocks=2"], "no field of this row"),
-        (["sweep", "6a", "--over", "rate=0.1", "--rate", "0.5"], "--over takes all fields"),
-        (["run", "6a", "--trials", "1", "--workers", "1", "--set", "every_step=true",
-          "gradient=bptt"], "bptt has no on-line form"),
-    ],
-)  # fmt: skip
-def test_what_cannot_be_set_is_told_in_a_line(words, says, tmp_path, capsys):
-    assert main([*words, "--folder", str(tmp_path)]) == 2
-    said = capsys.readouterr().err
-    assert says in said and said.count("\n") == 1
 
 
 def test_files_of_the_report_and_other_forms_exclude_each_other(tmp_path, capsys):

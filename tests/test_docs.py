@@ -11,19 +11,14 @@ import jax
 import pytest
 
 import lstm_jax
+from tests.support.pages import blocks
 
 DOCS = Path(__file__).parents[1] / "docs"
-FENCE = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\((?!https?://)([^)#]+)")
 PLACE = re.compile(r"\| `([\w.]+)` \|$", re.MULTILINE)
 PAGES = sorted(DOCS.glob("*.md"))
 TEXTS = [*PAGES, DOCS.parent / "CONTRIBUTING.md"]
 every = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-
-
-def blocks(text: str) -> list[tuple[int, str]]:
-    """The Python blocks of a Markdown text, each with the line it starts on."""
-    return [(text.count("\n", 0, m.start(1)) + 1, m[1]) for m in FENCE.finditer(text)]
 
 
 def execute(text: str, name: str) -> dict:

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.pages import blocks
+
 ROOT = Path(__file__).parents[1]
 DIST = ROOT / "dist"
-FENCE = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 pytestmark = pytest.mark.package
 
 
@@ -62,7 +63,9 @@ def test_the_wheel_holds_the_library_alone():
 
 def test_the_examples_of_the_readme_run_with_the_wheel_alone(clean, tmp_path):
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    (tmp_path / "example.py").write_text("\n".join(FENCE.findall(text)), encoding="utf-8")
+    (tmp_path / "example.py").write_text(
+        "\n".join(source for _, source in blocks(text)), encoding="utf-8"
+    )
     run(clean, "example.py", cwd=tmp_path, JAX_PLATFORMS="cpu")
     said = run(clean, "-c", "import lstm_jax; print(lstm_jax.__file__)", cwd=tmp_path)
     assert str(ROOT) not in said.replace(str(clean), "")

@@ -8,15 +8,10 @@ import pytest
 
 from experiments.reporting import report
 from experiments.running import results
+from tests.support.pages import blocks
 
 README = Path(__file__).parents[1] / "README.md"
 TABLES = README.parent / "docs" / "tables.md"
-FENCE = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
-
-
-def blocks(text: str) -> list[tuple[int, str]]:
-    """The Python blocks of a Markdown text, each with the line it starts on."""
-    return [(text.count("\n", 0, m.start(1)) + 1, m[1]) for m in FENCE.finditer(text)]
 
 
 def execute(text: str, name: str = "README.md") -> dict:

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ import pytest
 from experiments.__main__ import main
 from experiments.common.errors import UserError
 from experiments.running import together
+from tests.support.ports import free_port
 
 ROOT = Path(__file__).parents[3]
 TRIALS = 6
@@ -21,10 +21,7 @@ WHAT = ["run", "xor-10", "--trials", str(TRIALS), "--lanes", "2", "--set", "test
 
 
 def start(folder: Path, processes: int, cap: int) -> list[subprocess.Popen]:
-    with socket.socket() as server:
-        server.bind(("localhost", 0))
-        port = server.getsockname()[1]
-    options = ["--folder", str(folder), "--coordinator", f"localhost:{port}"]
+    options = ["--folder", str(folder), "--coordinator", f"localhost:{free_port()}"]
     options += ["--processes", str(processes)]
     return [
         subprocess.Popen(

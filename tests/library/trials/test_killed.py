@@ -4,7 +4,6 @@ import os
 import random
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -15,6 +14,7 @@ import jax
 import pytest
 
 from tests.library.trials.tiny import EVERY, NUMBER, compiled_once, kept, pace, run, texts
+from tests.support.ports import free_port
 from tests.support.slow import slow
 
 ROOT = Path(__file__).parents[3]
@@ -88,12 +88,6 @@ def test_a_run_killed_again_and_again_goes_on_to_the_same_records(reference, tmp
 
 
 # -- several processes ------------------------------------------------------------------------
-
-
-def free_port() -> int:
-    with socket.socket() as server:
-        server.bind(("localhost", 0))
-        return server.getsockname()[1]
 
 
 def together(folder: Path, *options, programs: Path) -> list[subprocess.Popen]:
